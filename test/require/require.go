@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package require
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// Feature is something that a test needs of its machine; its text is the name
+// that REQUIRE lists.
+type Feature string
+
+// What tests of this repository may need.
+const (
+	Root    Feature = "root"    // effective user 0
+	BPF     Feature = "bpf"     // the bpf(2) system call, allowed to create maps
+	NetNS   Feature = "netns"   // unshare(CLONE_NEWNET)
+	OpenSSL Feature = "openssl" // the openssl command, an independent TLS peer
+)
+
+// Need returns when the machine has every feature. Otherwise it ends the test:
+// skipped with what is missing, or failed if REQUIRE lists the missing feature.
+func Need(t testing.TB, features ...Feature) {
+	t.Helper()
+	need(t, os.Getenv("REQUIRE"), check, features)
+}
+
+func need(t testing.TB, required string, check func(Feature) error, features []Feature) {
+	t.Helper()
+	for _, f := range features {
+		err := check(f)
+		switch {
+		case err == nil:
+		case listed(required, f):
+			t.Fatalf("REQUIRE lists %s, but this machine does not have it: %v", f, err)
+		default:
+			t.Skipf("needs %s: %v", f, err)
+		}
+	}
+}
+
+func listed(required string, f Feature) bool {
+	for name := range strings.SplitSeq(required, ",") {
+		if Feature(strings.TrimSpace(name)) == f {
+			return true
+		}
+	}
+	return false
+}
+
+func check(f Feature) error {
+	switch f {
+	case Root:
+		return checkRoot()
+	case BPF:
+		return checkBPF()
+	case NetNS:
+		return checkNetNS()
+	case OpenSSL:
+		_, err := exec.LookPath("openssl")
+		return err
+	default:
+		return fmt.Errorf("unknown feature %q", f)
+	}
+}
+
+func checkRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("the effective user is not root")
+	}
+	return nil
+}
+
+func checkBPF() error {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
+	if err != nil {
+		return fmt.Errorf("create a BPF map: %w", err)
+	}
+	return m.Close()
+}
+
+// checkNetNS unshares in a thread of its own and never unlocks it, so that the
+// runtime ends the thread instead of using it again in the wrong namespace.
+func checkNetNS() error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		result <- unix.Unshare(unix.CLONE_NEWNET)
+	}()
+	if err := <-result; err != nil {
+		return fmt.Errorf("unshare a network namespace: %w", err)
+	}
+	return nil
+}
