@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The guard in front of the registrar's port. Doubt here means DROP.
+ *
+ * Flows of authenticated sessions pass. A stranger's SYN spends from its source's budget and
+ * from one for all strangers; when that is spent, the SYN is answered from here by a SYN-ACK
+ * whose acknowledgement is a MAC and not the client's number. A client in SYN-SENT must answer
+ * that by a RST with exactly this sequence number (RFC 9293 3.10.7.3), which proves that it owns
+ * its address, and Linux sends its SYN again within milliseconds. Nothing is stored for an address
+ * that did not prove itself. */
+#ifndef WEIR_GUARD_H
+#define WEIR_GUARD_H
+
+#include "maps.h"
+#include "parse.h"
+#include "reply.h"
+#include "siphash.h"
+
+#define NSEC_PER_SEC 1000000000ULL
+#define CHALLENGE_EPOCH_SHIFT 33 /* 2^33 ns: 8.6 s; the last and the current one are valid */
+
+/* Takes one packet's place in the bucket's schedule; 0 when the bucket is spent. A few tries
+ * against other CPUs, then the packet counts as too many. */
+static __always_inline int spend(const struct parameters *set, enum budget budget, __u64 now)
+{
+	__u32 key = budget;
+	__u64 *next = bpf_map_lookup_elem(&budgets, &key);
+	const struct rate *rate = &set->rates[budget];
+
+	if (!next || !rate->interval)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		__u64 seen = *(volatile __u64 *)next;
+		__u64 place = seen > now ? seen : now;
+
+		if (place - now > rate->burst)
+			return 0;
+		if (__sync_val_compare_and_swap(next, seen, place + rate->interval) == seen)
+			return 1;
+	}
+	return 0;
+}
+
+/* Counts a SYN in one row; returns how many this cell saw in this second. Lost updates between
+ * CPUs make it count less, never more than a bucket's worth. */
+static __always_inline __u32 sketch_add(__u32 row, __u32 hash, __u32 second)
+{
+	__u32 key = row * SKETCH_CELLS + (hash & (SKETCH_CELLS - 1));
+	struct sketch_cell *cell = bpf_map_lookup_elem(&sketch, &key);
+
+	if (!cell)
+		return 0;
+	if (cell->epoch != second) {
+		cell->epoch = second;
+		cell->count = 0;
+	}
+	return ++cell->count;
+}
+
+/* Whether the source may send another SYN in this second. */
+static __always_inline int source_may(const struct parameters *set, __be32 src, __u64 now)
+{
+	__u32 second = now / NSEC_PER_SEC;
+	__u64 hash = siphash16(set->guard_key, src, second);
+	__u32 a = sketch_add(0, hash, second), b = sketch_add(1, hash >> 32, second);
+
+	return (a < b ? a : b) <= set->source_per_second;
+}
+
+static __always_inline __u32 challenge_mac(const struct parameters *set, const struct packet *p, __u64 epoch)
+{
+	__u64 addrs = (__u64)p->src << 32 | p->dst;
+	__u64 ports = (__u64)p->sport << 48 | (__u64)p->dport << 32 | (__u32)epoch;
+
+	return siphash16(set->guard_key, addrs, ports);
+}
+
+static __always_inline enum verdict challenge(struct xdp_md *ctx, const struct parameters *set, const struct packet *p, __u64 now)
+{
+	struct segment s = { .flags = TCP_FLAG_BYTE_SYN | TCP_FLAG_BYTE_ACK };
+
+	if (!spend(set, BUDGET_CHALLENGES, now))
+		return VERDICT_GUARD_GLOBAL_SPENT;
+	s.ack = challenge_mac(set, p, now >> CHALLENGE_EPOCH_SHIFT);
+	if (s.ack == bpf_ntohl(p->tcp->seq) + 1) /* would be accepted instead of answered: once in 2^32 */
+		return VERDICT_GUARD_GLOBAL_SPENT;
+	if (reply(ctx, p, &s))
+		return VERDICT_GUARD_GLOBAL_SPENT;
+	return VERDICT_GUARD_CHALLENGED;
+}
+
+static __always_inline enum verdict guard_reset(const struct parameters *set, const struct packet *p, __u64 now)
+{
+	__u64 epoch = now >> CHALLENGE_EPOCH_SHIFT;
+	__u32 seq = bpf_ntohl(p->tcp->seq);
+	__u64 expires = now + set->proven_ns;
+
+	if (seq != challenge_mac(set, p, epoch) && seq != challenge_mac(set, p, epoch - 1))
+		return VERDICT_GUARD_FALSE_PROOF;
+	bpf_map_update_elem(&proven, &p->src, &expires, BPF_ANY);
+	return VERDICT_GUARD_PROOF;
+}
+
+static __always_inline int is_proven(__be32 src, __u64 now)
+{
+	__u64 *expires = bpf_map_lookup_elem(&proven, &src);
+
+	return expires && *expires > now;
+}
+
+static __always_inline enum verdict guard_syn(struct xdp_md *ctx, const struct parameters *set, const struct packet *p,
+					      const struct newcomer_key *key, __u64 now)
+{
+	struct newcomer fresh = { .expires = now + set->handshake_ns, .packets = set->handshake_packets };
+	enum verdict verdict;
+
+	if (!source_may(set, p->src, now))
+		return VERDICT_GUARD_SOURCE_SPENT;
+	if (is_proven(p->src, now)) {
+		verdict = VERDICT_GUARD_PROVEN;
+		if (!spend(set, BUDGET_PROVEN, now))
+			return VERDICT_GUARD_GLOBAL_SPENT;
+	} else {
+		verdict = VERDICT_GUARD_NEWCOMER;
+		if (!spend(set, BUDGET_NEWCOMERS, now))
+			return challenge(ctx, set, p, now);
+	}
+	bpf_map_update_elem(&newcomers, key, &fresh, BPF_ANY);
+	return verdict;
+}
+
+static __always_inline enum verdict guard_newcomer(struct newcomer *n, __u64 now)
+{
+	if (n->expires <= now)
+		return VERDICT_GUARD_FLOW_SPENT;
+	if ((__s32)__sync_fetch_and_add(&n->packets, -1) <= 0) {
+		__sync_fetch_and_add(&n->packets, 1);
+		return VERDICT_GUARD_FLOW_SPENT;
+	}
+	return VERDICT_GUARD_HANDSHAKE;
+}
+
+static __always_inline int is_admitted(const struct packet *p, __u64 now)
+{
+	struct peer_key key = { .addr = p->src, .port = p->sport, .local_port = p->dport };
+	__u64 *expires = bpf_map_lookup_elem(&admitted, &key);
+
+	return expires && *expires > now;
+}
+
+/* Impossible combinations that no stack sends to open, use or close a connection. */
+static __always_inline int bad_flags(const struct tcphdr *tcp)
+{
+	return (tcp->syn && (tcp->fin || tcp->rst)) || (tcp->rst && tcp->fin) || !(tcp->syn || tcp->ack || tcp->rst);
+}
+
+static __always_inline enum verdict guard(struct xdp_md *ctx, const struct packet *p)
+{
+	struct newcomer_key key = { .src = p->src, .dst = p->dst, .sport = p->sport, .dport = p->dport };
+	__u64 now = bpf_ktime_get_coarse_ns();
+	__u32 zero = 0;
+	const struct parameters *set = bpf_map_lookup_elem(&settings, &zero);
+
+	if (p->protocol != IPPROTO_TCP)
+		return VERDICT_GUARD_NOT_TCP;
+	if (p->fragment)
+		return VERDICT_GUARD_FRAGMENT;
+	if (!set || !p->tcp || bad_flags(p->tcp))
+		return VERDICT_GUARD_MALFORMED;
+	if (is_admitted(p, now))
+		return VERDICT_GUARD_ADMITTED;
+	if (p->tcp->syn && !p->tcp->ack)
+		return guard_syn(ctx, set, p, &key, now);
+	struct newcomer *n = bpf_map_lookup_elem(&newcomers, &key);
+	if (n)
+		return guard_newcomer(n, now);
+	if (p->tcp->rst)
+		return guard_reset(set, p, now);
+	return VERDICT_GUARD_UNKNOWN_FLOW;
+}
+
+#endif

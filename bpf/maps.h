@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every map: who writes, who reads, how long it lives, what full means.
+ * All are pinned and outlive the agent, unless said otherwise. */
+#ifndef WEIR_MAPS_H
+#define WEIR_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "types.h"
+
+#define SELECTION_SLOTS 65537 /* prime, as Maglev's tables need */
+#define MAX_SERVICES 4096
+#define SKETCH_CELLS 65536 /* a row; a power of two */
+#define SKETCH_ROWS 2
+
+/* Written by the agent, read per packet. Full: the agent refuses the configuration. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct endpoint_key);
+	__type(value, struct endpoint);
+} endpoints SEC(".maps");
+
+/* Written by the agent, read per packet. Full: the element is left out and the agent says so. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct element);
+} elements SEC(".maps");
+
+struct selection {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SELECTION_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u32); /* index into elements; 0: none */
+};
+
+/* One selection table a service: filled by the agent, then swapped in whole. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAX_SERVICES);
+	__type(key, __u32);
+	__array(values, struct selection);
+} selections SEC(".maps");
+
+/* Written and read per packet, swept by the agent. Full: the least recently used entry goes.
+ * The agent sets max_entries (flows.max, twice: one entry a direction). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2097152);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} flows SEC(".maps");
+
+/* Interfaces that take redirected packets, by ifindex; written by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, __u32);
+} tx_ports SEC(".maps");
+
+/* Authenticated sessions' peers; value: expiry. Written by the agent, cleared when it starts
+ * (its sessions died with it). Full: the agent logs it and the session stays a newcomer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct peer_key);
+	__type(value, __u64);
+} admitted SEC(".maps");
+
+/* Connections let in and not yet admitted. Inserted only against a budget, never once per
+ * spoofed packet. Full: the oldest goes, its handshake starts over. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct newcomer_key);
+	__type(value, struct newcomer);
+} newcomers SEC(".maps");
+
+/* Addresses that answered a challenge; value: expiry. Full: the oldest proves itself again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u64);
+} proven SEC(".maps");
+
+/* SYNs a source and second, a count-min sketch: SKETCH_ROWS rows of SKETCH_CELLS. Never full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SKETCH_ROWS * SKETCH_CELLS);
+	__type(key, __u32);
+	__type(value, struct sketch_cell);
+} sketch SEC(".maps");
+
+/* The buckets' virtual schedules: ns of the next free place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BUDGET_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} budgets SEC(".maps");
+
+/* Written by the agent at start and reload. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct parameters);
+} settings SEC(".maps");
+
+/* One row a verdict, written per packet, read by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VERDICT_MAX);
+	__type(key, __u32);
+	__type(value, struct count);
+} counters SEC(".maps");
+
+#endif
