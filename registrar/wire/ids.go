@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import "fmt"
+
+// PoolHandle names a pool: 1 to 65,527 arbitrary bytes, not necessarily text (RFC 5354 3.9). rsplib 3.4.4 aborts on more
+// than 32 bytes.
+type PoolHandle string
+
+// PEID identifies a pool element within its pool; the element picks it (RFC 5354 3.14).
+type PEID uint32
+
+// String gives the identifier as 0x and eight hexadecimal digits.
+func (id PEID) String() string { return fmt.Sprintf("0x%08x", uint32(id)) }
+
+// ServerID identifies a registrar (the RFCs' ENRP server); 0 is "undetermined" (RFC 5354 3.10).
+type ServerID uint32
+
+// String gives the identifier as 0x and eight hexadecimal digits.
+func (id ServerID) String() string { return fmt.Sprintf("0x%08x", uint32(id)) }
