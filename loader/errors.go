@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loader
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// minKernel is what the program needs: bpf_ktime_get_coarse_ns and XDP links (5.11), tested from 6.1.
+const minKernel = "Linux 6.1"
+
+// explain turns a failed load into one sentence that says what to do. The verifier's whole log
+// stays behind it, for %+v.
+func explain(what string, err error) error {
+	var verifier *ebpf.VerifierError
+	switch {
+	case errors.Is(err, ebpf.ErrMapIncompatible):
+		return fmt.Errorf("%s: %w", what, err)
+	case errors.As(err, &verifier):
+		return fmt.Errorf("%s: the kernel's verifier refused it, Weir needs %s or newer (run with log_level: debug for its whole log): %w", what, minKernel, err)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%s: not permitted: run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: %w", what, err)
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, ebpf.ErrNotSupported):
+		return fmt.Errorf("%s: this kernel has no BPF that fits, Weir needs %s or newer: %w", what, minKernel, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func explainAttach(name string, err error) error {
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("attach to %s: another XDP program is there: remove it with `ip link set dev %s xdp off` first: %w", name, name, err)
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("attach to %s: its driver takes no native XDP program (an MTU above one page also causes this): %w", name, err)
+	}
+	return explain("attach to "+name, err)
+}

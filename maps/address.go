@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package maps
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+)
+
+// The maps hold addresses and ports as they lie in a packet. Read as integers of this machine
+// these are the numbers below; nothing outside this file converts.
+
+// be32 is addr, an IPv4 address, as a __be32 of the maps.
+func be32(addr netip.Addr) uint32 {
+	b := addr.As4()
+	return binary.NativeEndian.Uint32(b[:])
+}
+
+// be16 is port as a __be16 of the maps.
+func be16(port uint16) uint16 {
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], port)
+	return binary.NativeEndian.Uint16(b[:])
+}
+
+func fromBE32(v uint32) netip.Addr {
+	var b [4]byte
+	binary.NativeEndian.PutUint32(b[:], v)
+	return netip.AddrFrom4(b)
+}
+
+func fromBE16(v uint16) uint16 {
+	var b [2]byte
+	binary.NativeEndian.PutUint16(b[:], v)
+	return binary.BigEndian.Uint16(b[:])
+}
+
+func addrPort(addr uint32, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(fromBE32(addr), fromBE16(port))
+}
+
+// IP protocol numbers of the services and of what the guard refuses (IANA).
+const (
+	TCP     uint8 = 6
+	UDP     uint8 = 17
+	dccp    uint8 = 33
+	sctp    uint8 = 132
+	udpLite uint8 = 136
+)
+
+// Service is what clients see: a virtual IPv4 address, a port and a protocol (TCP or UDP).
+type Service struct {
+	VIP      netip.AddrPort
+	Protocol uint8
+}
+
+// String is the service as a URL: tcp://10.0.100.1:80.
+func (s Service) String() string {
+	return fmt.Sprintf("%s://%s", protocolName(s.Protocol), s.VIP)
+}
+
+func protocolName(p uint8) string {
+	switch p {
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	}
+	return fmt.Sprintf("protocol-%d", p)
+}

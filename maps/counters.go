@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package maps
+
+import (
+	"fmt"
+
+	"github.com/weir-lb/weir/bpf"
+)
+
+// Action is what the kernel does with a packet.
+type Action string
+
+const (
+	Pass     Action = "pass"
+	Drop     Action = "drop"
+	TX       Action = "tx"
+	Redirect Action = "redirect"
+)
+
+// Verdict describes one row of the counters for people.
+type Verdict struct {
+	Name   string // stable, snake_case: the metrics' label
+	Action Action
+	Reason string // one clause that an operator understands
+}
+
+// Verdicts holds the description of each enum verdict of bpf/types.h, by its number.
+var verdicts = [bpf.WeirVerdictVERDICT_MAX]Verdict{
+	bpf.WeirVerdictVERDICT_NOT_OURS:           {"not_ours", Pass, "no service, no guarded port, no flow"},
+	bpf.WeirVerdictVERDICT_MALFORMED:          {"malformed", Pass, "not parseable, left to the stack"},
+	bpf.WeirVerdictVERDICT_FRAGMENT:           {"fragment", Pass, "a fragment, left to the stack"},
+	bpf.WeirVerdictVERDICT_GUARD_ADMITTED:     {"guard_admitted", Pass, "flow of an authenticated session"},
+	bpf.WeirVerdictVERDICT_GUARD_NEWCOMER:     {"guard_newcomer", Pass, "a stranger's SYN within the global budget"},
+	bpf.WeirVerdictVERDICT_GUARD_PROVEN:       {"guard_proven", Pass, "SYN from an address that proved itself"},
+	bpf.WeirVerdictVERDICT_GUARD_HANDSHAKE:    {"guard_handshake", Pass, "packet of a handshake within its budget"},
+	bpf.WeirVerdictVERDICT_GUARD_CHALLENGED:   {"guard_challenged", TX, "SYN answered by a proof-of-address challenge"},
+	bpf.WeirVerdictVERDICT_GUARD_PROOF:        {"guard_proof", Drop, "answer to a challenge, consumed"},
+	bpf.WeirVerdictVERDICT_GUARD_FALSE_PROOF:  {"guard_false_proof", Drop, "reset that answers no challenge"},
+	bpf.WeirVerdictVERDICT_GUARD_SOURCE_SPENT: {"guard_source_spent", Drop, "the source's budget of SYNs is spent"},
+	bpf.WeirVerdictVERDICT_GUARD_GLOBAL_SPENT: {"guard_global_spent", Drop, "the budgets of newcomers and challenges are spent"},
+	bpf.WeirVerdictVERDICT_GUARD_UNKNOWN_FLOW: {"guard_unknown_flow", Drop, "belongs to no connection that was let in"},
+	bpf.WeirVerdictVERDICT_GUARD_FLOW_SPENT:   {"guard_flow_spent", Drop, "too many packets or too late before admission"},
+	bpf.WeirVerdictVERDICT_GUARD_NOT_TCP:      {"guard_not_tcp", Drop, "another protocol at the registrar's port"},
+	bpf.WeirVerdictVERDICT_GUARD_FRAGMENT:     {"guard_fragment", Drop, "fragment for the registrar's port"},
+	bpf.WeirVerdictVERDICT_GUARD_MALFORMED:    {"guard_malformed", Drop, "impossible header for the registrar's port"},
+	bpf.WeirVerdictVERDICT_STEER_FORWARD:      {"steer_forward", Redirect, "to the flow's element"},
+	bpf.WeirVerdictVERDICT_STEER_RETURN:       {"steer_return", Redirect, "from an element back to the client"},
+	bpf.WeirVerdictVERDICT_STEER_NEIGHBOR:     {"steer_neighbor", Pass, "forwarded by the stack, which resolves the neighbour"},
+	bpf.WeirVerdictVERDICT_STEER_RESET:        {"steer_reset", TX, "client told by a RST that its element is lost"},
+	bpf.WeirVerdictVERDICT_STEER_REFUSED:      {"steer_refused", TX, "SYN refused by a RST: the pool has no element"},
+	bpf.WeirVerdictVERDICT_STEER_NO_ELEMENT:   {"steer_no_element", Drop, "the pool has no element"},
+	bpf.WeirVerdictVERDICT_STEER_LOST:         {"steer_lost", Drop, "the flow's element is lost"},
+	bpf.WeirVerdictVERDICT_STEER_STRAY:        {"steer_stray", Drop, "RST that belongs to no flow"},
+	bpf.WeirVerdictVERDICT_STEER_NO_ROUTE:     {"steer_no_route", Drop, "no route to the next hop, or larger than its MTU"},
+	bpf.WeirVerdictVERDICT_STEER_NAT_CONFLICT: {"steer_nat_conflict", Drop, "the client's port is in use at every element tried"},
+	bpf.WeirVerdictVERDICT_STEER_TABLE_FULL:   {"steer_table_full", Drop, "the flow table took no entry"},
+	bpf.WeirVerdictVERDICT_STEER_TTL:          {"steer_ttl", Pass, "time to live is over, left to the stack"},
+	bpf.WeirVerdictVERDICT_STEER_MALFORMED:    {"steer_malformed", Drop, "impossible header for a service"},
+}
+
+// Count is what one verdict counted since the maps were made; bytes are of whole frames.
+type Count struct {
+	Verdict
+	Packets, Bytes uint64
+}
+
+// ReadCounts sums the counters of all CPUs, one Count a verdict, in the enum's order.
+func ReadCounts(m *bpf.WeirMaps) ([]Count, error) {
+	counts := make([]Count, len(verdicts))
+	var cpus []bpf.WeirCount
+	for i, v := range verdicts {
+		if err := m.Counters.Lookup(uint32(i), &cpus); err != nil {
+			return nil, fmt.Errorf("read counter %s: %w", v.Name, err)
+		}
+		counts[i].Verdict = v
+		for _, c := range cpus {
+			counts[i].Packets += c.Packets
+			counts[i].Bytes += c.Bytes
+		}
+	}
+	return counts, nil
+}

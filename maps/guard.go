@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package maps
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-lb/weir/bpf"
+)
+
+// Limits are the guard's budgets for what is not authenticated.
+type Limits struct {
+	NewcomersPerSecond  uint32        // SYNs of strangers, all together; a second's worth may come at once
+	PerSourcePerSecond  uint32        // SYNs of one address
+	ChallengesPerSecond uint32        // SYNs answered by a challenge
+	PacketsPerHandshake uint32        // packets of one connection before it is admitted
+	HandshakeTimeout    time.Duration // how long a connection may live before it is admitted
+}
+
+// provenFor is how long an address that answered a challenge may open connections without
+// another one; provenFactor is how many more of those the guard lets in than of strangers.
+const (
+	provenFor    = 30 * time.Second
+	provenFactor = 4
+)
+
+// WriteParameters sets limits and, where the maps are new, the secret keys of the selection and of the
+// challenges. Keys that are there stay: flows' hashes must outlive the agent.
+func WriteParameters(m *bpf.WeirMaps, limits Limits) error {
+	var p bpf.WeirParameters
+	if err := m.Settings.Lookup(uint32(0), &p); err != nil {
+		return fmt.Errorf("read the settings: %w", err)
+	}
+	if p.SelectKey == [2]uint64{} {
+		p.SelectKey = newKey()
+		p.GuardKey = newKey()
+	}
+	p.Rates[bpf.WeirBudgetBUDGET_NEWCOMERS].Interval, p.Rates[bpf.WeirBudgetBUDGET_NEWCOMERS].Burst = rate(limits.NewcomersPerSecond)
+	p.Rates[bpf.WeirBudgetBUDGET_PROVEN].Interval, p.Rates[bpf.WeirBudgetBUDGET_PROVEN].Burst = rate(provenFactor * limits.NewcomersPerSecond)
+	p.Rates[bpf.WeirBudgetBUDGET_CHALLENGES].Interval, p.Rates[bpf.WeirBudgetBUDGET_CHALLENGES].Burst = rate(limits.ChallengesPerSecond)
+	p.HandshakeNs = uint64(limits.HandshakeTimeout)
+	p.ProvenNs = uint64(provenFor)
+	p.SourcePerSecond = limits.PerSourcePerSecond
+	p.HandshakePackets = limits.PacketsPerHandshake
+	if err := m.Settings.Put(uint32(0), p); err != nil {
+		return fmt.Errorf("write the settings: %w", err)
+	}
+	return nil
+}
+
+func newKey() (key [2]uint64) {
+	var b [16]byte
+	rand.Read(b[:]) // never fails (crypto/rand, Go 1.24)
+	key[0], key[1] = binary.NativeEndian.Uint64(b[:8]), binary.NativeEndian.Uint64(b[8:])
+	return key
+}
+
+// rate is perSecond as a token bucket of one second's depth; 0 lets nothing through.
+func rate(perSecond uint32) (interval, burst uint64) {
+	if perSecond == 0 {
+		return 0, 0
+	}
+	return uint64(time.Second) / uint64(perSecond), uint64(time.Second)
+}
+
+// Guard is the kernel's gate in front of the registrar's socket. Admit and Revoke are safe from
+// any goroutine.
+type Guard struct {
+	maps  *bpf.WeirMaps
+	local netip.AddrPort
+}
+
+// OpenGuard puts the guard in front of local, an IPv4 address and port of this host, and
+// forgets admissions of an earlier agent, whose sessions ended with it.
+func OpenGuard(m *bpf.WeirMaps, local netip.AddrPort) (*Guard, error) {
+	g := &Guard{maps: m, local: local}
+	if err := clearMap[bpf.WeirPeerKey, uint64](m.Admitted); err != nil {
+		return nil, fmt.Errorf("clear old admissions: %w", err)
+	}
+	if err := g.removeOthers(); err != nil {
+		return nil, err
+	}
+	at := bpf.WeirEndpoint{Kind: uint32(bpf.WeirEndpointKindENDPOINT_GUARDED)}
+	for _, protocol := range guardedProtocols {
+		if err := m.Endpoints.Put(g.key(protocol), at); err != nil {
+			return nil, fmt.Errorf("guard %s: %w", local, err)
+		}
+	}
+	return g, nil
+}
+
+// The registrar listens on TCP; what has ports and is not TCP has no business at its port.
+var guardedProtocols = []uint8{TCP, UDP, sctp, dccp, udpLite}
+
+func (g *Guard) key(protocol uint8) bpf.WeirEndpointKey {
+	return bpf.WeirEndpointKey{Addr: be32(g.local.Addr()), Port: be16(g.local.Port()), Protocol: protocol}
+}
+
+// removeOthers takes away guarded endpoints of an earlier configuration.
+func (g *Guard) removeOthers() error {
+	var key bpf.WeirEndpointKey
+	var at bpf.WeirEndpoint
+	var stale []bpf.WeirEndpointKey
+	it := g.maps.Endpoints.Iterate()
+	for it.Next(&key, &at) {
+		if at.Kind == uint32(bpf.WeirEndpointKindENDPOINT_GUARDED) && key != g.key(key.Protocol) {
+			stale = append(stale, key)
+		}
+	}
+	if err := it.Err(); err != nil {
+		return fmt.Errorf("read the endpoints: %w", err)
+	}
+	for _, key := range stale {
+		if err := g.maps.Endpoints.Delete(key); err != nil {
+			return fmt.Errorf("unguard %s: %w", addrPort(key.Addr, key.Port), err)
+		}
+	}
+	return nil
+}
+
+// Admit lets the peers' packets pass without spending a budget, until the given time.
+func (g *Guard) Admit(peers []netip.AddrPort, until time.Time) error {
+	expires := monotonicNow() + uint64(max(0, time.Until(until)))
+	for _, peer := range peers {
+		if err := g.maps.Admitted.Put(g.peer(peer), expires); err != nil {
+			return fmt.Errorf("admit %s: %w", peer, err)
+		}
+	}
+	return nil
+}
+
+// Revoke makes the peers strangers again.
+func (g *Guard) Revoke(peers []netip.AddrPort) error {
+	for _, peer := range peers {
+		if err := g.maps.Admitted.Delete(g.peer(peer)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("revoke %s: %w", peer, err)
+		}
+	}
+	return nil
+}
+
+func (g *Guard) peer(peer netip.AddrPort) bpf.WeirPeerKey {
+	return bpf.WeirPeerKey{Addr: be32(peer.Addr().Unmap()), Port: be16(peer.Port()), LocalPort: be16(g.local.Port())}
+}
+
+// monotonicNow is the clock that the program's times are of, in nanoseconds.
+func monotonicNow() uint64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail for this clock
+	return uint64(ts.Nano())
+}
+
+func clearMap[K, V any](m *ebpf.Map) error {
+	var keys []K
+	var key K
+	var value V
+	it := m.Iterate()
+	for it.Next(&key, &value) {
+		keys = append(keys, key)
+	}
+	if err := it.Err(); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := m.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return err
+		}
+	}
+	return nil
+}
