@@ -10,3 +10,22 @@ type ServerAnnounce struct {
 
 // Type is TypeServerAnnounce.
 func (*ServerAnnounce) Type() MessageType { return TypeServerAnnounce }
+
+func parseServerAnnounce(msg param, sk *skips) (Message, *Error) {
+	c, err := readParams(msg, serverFixedLen, rule{repeated: 1<<paramSCTP | 1<<paramTCP}, sk)
+	if err != nil {
+		return nil, err
+	}
+	return &ServerAnnounce{Server: serverID(msg), Transports: c.transports}, nil
+}
+
+func (m *ServerAnnounce) encode(w *writer) (flags uint8) {
+	w.u32(uint32(m.Server))
+	for _, t := range m.Transports {
+		if t.Protocol != ProtocolSCTP && t.Protocol != ProtocolTCP {
+			w.fail("announced transport is neither SCTP nor TCP")
+		}
+		t.encode(w)
+	}
+	return 0
+}

@@ -57,3 +57,33 @@ type ErrorCause struct {
 	Code CauseCode
 	Info []byte // cause-specific information, without padding
 }
+
+// decodeCauses decodes an Operation Error parameter (RFC 5354 3.12).
+func decodeCauses(p param) ([]ErrorCause, *Error) {
+	var causes []ErrorCause
+	for s := inside(p, paramHeaderLen); len(s.b) > 0; {
+		c, err := s.next()
+		if err != nil {
+			return nil, err
+		}
+		causes = append(causes, ErrorCause{Code: CauseCode(c.typ), Info: copyOf(c.value())})
+	}
+	if len(causes) == 0 {
+		return nil, p.invalid("operation error without a cause")
+	}
+	return causes, nil
+}
+
+// encodeCauses writes an Operation Error parameter, or nothing if there is no cause.
+func encodeCauses(w *writer, causes []ErrorCause) {
+	if len(causes) == 0 {
+		return
+	}
+	outer := w.open(uint16(paramOperationError))
+	for _, c := range causes {
+		mark := w.open(uint16(c.Code))
+		w.bytes(c.Info)
+		w.close(mark)
+	}
+	w.close(outer)
+}

@@ -21,3 +21,32 @@ type DeregistrationResponse struct {
 
 // Type is TypeDeregistrationResponse.
 func (*DeregistrationResponse) Type() MessageType { return TypeDeregistrationResponse }
+
+func parseDeregistration(msg param, sk *skips) (Message, *Error) {
+	c, err := readParams(msg, HeaderLen, ruleElement(), sk)
+	if err != nil {
+		return nil, err
+	}
+	return &Deregistration{Pool: c.pool, PE: c.pe}, nil
+}
+
+func (m *Deregistration) encode(w *writer) (flags uint8) {
+	m.Pool.encode(w)
+	m.PE.encode(w)
+	return 0
+}
+
+func parseDeregistrationResponse(msg param, sk *skips) (Message, *Error) {
+	c, err := readParams(msg, HeaderLen, ruleResponse(), sk)
+	if err != nil {
+		return nil, err
+	}
+	return &DeregistrationResponse{Pool: c.pool, PE: c.pe, Causes: c.causes}, nil
+}
+
+func (m *DeregistrationResponse) encode(w *writer) (flags uint8) {
+	m.Pool.encode(w)
+	m.PE.encode(w)
+	encodeCauses(w, m.Causes)
+	return 0
+}

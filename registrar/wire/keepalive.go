@@ -22,3 +22,38 @@ type EndpointKeepAliveAck struct {
 
 // Type is TypeEndpointKeepAliveAck.
 func (*EndpointKeepAliveAck) Type() MessageType { return TypeEndpointKeepAliveAck }
+
+func parseEndpointKeepAlive(msg param, sk *skips) (Message, *Error) {
+	c, err := readParams(msg, serverFixedLen, rule{required: 1 << paramPoolHandle, optional: 1 << paramPEID}, sk)
+	if err != nil {
+		return nil, err
+	}
+	m := &EndpointKeepAlive{Home: lowFlag(msg), Server: serverID(msg), Pool: c.pool}
+	if c.seen&(1<<paramPEID) != 0 {
+		m.PE = &c.pe
+	}
+	return m, nil
+}
+
+func (m *EndpointKeepAlive) encode(w *writer) (flags uint8) {
+	w.u32(uint32(m.Server))
+	m.Pool.encode(w)
+	if m.PE != nil {
+		m.PE.encode(w)
+	}
+	return bit(m.Home)
+}
+
+func parseEndpointKeepAliveAck(msg param, sk *skips) (Message, *Error) {
+	c, err := readParams(msg, HeaderLen, ruleElement(), sk)
+	if err != nil {
+		return nil, err
+	}
+	return &EndpointKeepAliveAck{Pool: c.pool, PE: c.pe}, nil
+}
+
+func (m *EndpointKeepAliveAck) encode(w *writer) (flags uint8) {
+	m.Pool.encode(w)
+	m.PE.encode(w)
+	return 0
+}

@@ -73,3 +73,50 @@ func (p Policy) Weight() (uint32, bool) {
 	}
 	return binary.BigEndian.Uint32(p.Data), true
 }
+
+// AppendTLV appends the policy's parameter without padding, as the cause CauseInconsistentPolicy carries it (RFC 5354
+// 3.12.6). Errors: a reserved type, less data than the type has, more than 65,527 bytes of it; dst is then unchanged.
+func (p Policy) AppendTLV(dst []byte) ([]byte, error) { return appendTLV(dst, p.encode) }
+
+// dataLen is how many bytes of data a policy of RFC 5356 has; 0 for others.
+func (t PolicyType) dataLen() int {
+	switch t {
+	case PolicyWeightedRoundRobin, PolicyWeightedRandom, PolicyPriority, PolicyLeastUsed, PolicyRandomizedLeastUsed:
+		return 4
+	case PolicyLeastUsedWithDegradation, PolicyPriorityLeastUsed:
+		return 8
+	}
+	return 0
+}
+
+func (p Policy) invalid() string {
+	switch {
+	case p.Type == 0 || p.Type == 0x40000000: // RFC 5356 7.1
+		return "reserved policy type " + p.Type.String()
+	case len(p.Data) < p.Type.dataLen():
+		return fmt.Sprintf("%v policy with %d bytes of data", p.Type, len(p.Data))
+	}
+	return ""
+}
+
+func decodePolicy(p param) (Policy, *Error) {
+	v := p.value()
+	if len(v) < 4 {
+		return Policy{}, p.invalid("policy without a type")
+	}
+	policy := Policy{Type: PolicyType(binary.BigEndian.Uint32(v)), Data: copyOf(v[4:])}
+	if reason := policy.invalid(); reason != "" {
+		return Policy{}, p.invalid(reason)
+	}
+	return policy, nil
+}
+
+func (p Policy) encode(w *writer) {
+	if reason := p.invalid(); reason != "" {
+		w.fail(reason)
+	}
+	mark := w.open(uint16(paramPolicy))
+	w.u32(uint32(p.Type))
+	w.bytes(p.Data)
+	w.close(mark)
+}

@@ -25,3 +25,65 @@ type HandleResolutionResponse struct {
 
 // Type is TypeHandleResolutionResponse.
 func (*HandleResolutionResponse) Type() MessageType { return TypeHandleResolutionResponse }
+
+func (m *HandleResolutionResponse) invalid() string {
+	switch {
+	case len(m.Causes) > 0 && (m.Policy != nil || len(m.Elements) > 0):
+		return "negative resolution with a policy or elements"
+	case len(m.Causes) == 0 && len(m.Elements) == 0:
+		return "positive resolution without elements"
+	}
+	return ""
+}
+
+func parseHandleResolution(msg param, sk *skips) (Message, *Error) {
+	c, err := readParams(msg, HeaderLen, rule{required: 1 << paramPoolHandle}, sk)
+	if err != nil {
+		return nil, err
+	}
+	return &HandleResolution{Subscribe: lowFlag(msg), Pool: c.pool, Items: c.items}, nil
+}
+
+func (m *HandleResolution) encode(w *writer) (flags uint8) {
+	m.Pool.encode(w)
+	if m.Items != nil {
+		mark := w.open(uint16(paramItems))
+		w.u32(*m.Items)
+		w.close(mark)
+	}
+	return bit(m.Subscribe)
+}
+
+func parseHandleResolutionResponse(msg param, sk *skips) (Message, *Error) {
+	c, err := readParams(msg, HeaderLen, rule{
+		required: 1 << paramPoolHandle,
+		optional: 1<<paramPolicy | 1<<paramOperationError,
+		repeated: 1 << paramPoolElement,
+	}, sk)
+	if err != nil {
+		return nil, err
+	}
+	m := &HandleResolutionResponse{Accepted: lowFlag(msg), Pool: c.pool, Elements: c.elements, Causes: c.causes}
+	if c.seen&(1<<paramPolicy) != 0 {
+		m.Policy = &c.policy
+	}
+	if reason := m.invalid(); reason != "" {
+		return nil, msg.invalid(reason)
+	}
+	return m, nil
+}
+
+func (m *HandleResolutionResponse) encode(w *writer) (flags uint8) {
+	if reason := m.invalid(); reason != "" {
+		w.fail(reason)
+	}
+	m.Pool.encode(w)
+	if m.Policy != nil {
+		m.Policy.encode(w)
+	}
+	for i := range m.Elements {
+		m.Elements[i].encode(w)
+	}
+	encodeCauses(w, m.Causes)
+	return bit(m.Accepted)
+}

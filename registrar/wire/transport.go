@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 )
@@ -71,4 +72,114 @@ type Transport struct {
 	Addrs []netip.Addr
 	// Opaque is the data of an opaque transport, 0 to 65,523 bytes (RFC 5354 3.16).
 	Opaque []byte
+}
+
+// AppendTLV appends the transport's parameter without padding, as the cause CauseInconsistentTransport carries it (RFC
+// 5354 3.12.8). Errors: an unknown protocol, a field that it does not have, or addresses other than those that it must
+// have; dst is then unchanged.
+func (t Transport) AppendTLV(dst []byte) ([]byte, error) { return appendTLV(dst, t.encode) }
+
+func (t Transport) invalid() string {
+	switch {
+	case !t.Protocol.known():
+		return "unknown transport protocol " + t.Protocol.String()
+	case t.Use > UseDataControl:
+		return "invalid transport use " + t.Use.String()
+	case t.Use != UseDataOnly && t.Protocol != ProtocolSCTP:
+		return t.Protocol.String() + " is always data only" // RFC 5354 3.3, 3.5 to 3.7
+	case t.ServiceCode != 0 && t.Protocol != ProtocolDCCP:
+		return t.Protocol.String() + " has no service code"
+	case len(t.Opaque) > 0 && t.Protocol != ProtocolOpaque:
+		return t.Protocol.String() + " has no opaque data"
+	case t.Port != 0 && t.Protocol == ProtocolOpaque:
+		return "an opaque transport has no port"
+	}
+	return t.invalidAddrs()
+}
+
+func (t Transport) invalidAddrs() string {
+	least, most := 1, 1
+	switch t.Protocol {
+	case ProtocolSCTP:
+		most = len(t.Addrs) // any number: the message's length bounds it
+	case ProtocolOpaque:
+		least, most = 0, 0
+	}
+	if len(t.Addrs) < least || len(t.Addrs) > most {
+		return fmt.Sprintf("%v transport with %d addresses", t.Protocol, len(t.Addrs))
+	}
+	for _, a := range t.Addrs {
+		if !a.IsValid() || a.Zone() != "" {
+			return fmt.Sprintf("address %v cannot be sent", a)
+		}
+	}
+	return ""
+}
+
+func (p Protocol) known() bool {
+	return p >= ProtocolDCCP && p <= ProtocolUDPLite || p == ProtocolOpaque
+}
+
+// fixedLen is the length of a transport's header and fixed fields: the port, 16 bits that only SCTP uses, and DCCP's
+// service code.
+func (p Protocol) fixedLen() int {
+	switch p {
+	case ProtocolOpaque:
+		return paramHeaderLen
+	case ProtocolDCCP:
+		return paramHeaderLen + 8
+	}
+	return paramHeaderLen + 4
+}
+
+func appendTransport(ts []Transport, p param, sk *skips) ([]Transport, *Error) {
+	t, err := decodeTransport(p, sk)
+	if err != nil {
+		return nil, err
+	}
+	if reason := t.invalid(); reason != "" {
+		return nil, p.invalid(reason)
+	}
+	return append(ts, t), nil
+}
+
+func decodeTransport(p param, sk *skips) (Transport, *Error) {
+	t := Transport{Protocol: Protocol(p.typ)}
+	if t.Protocol == ProtocolOpaque {
+		t.Opaque = copyOf(p.value())
+		return t, nil
+	}
+	c, err := readParams(p, t.Protocol.fixedLen(), rule{repeated: inAddrs}, sk)
+	if err != nil {
+		return t, err
+	}
+	t.Addrs = c.addrs
+	t.Port = binary.BigEndian.Uint16(p.tlv[4:])
+	switch t.Protocol {
+	case ProtocolSCTP:
+		t.Use = TransportUse(binary.BigEndian.Uint16(p.tlv[6:]))
+	case ProtocolDCCP:
+		t.ServiceCode = binary.BigEndian.Uint32(p.tlv[8:])
+	}
+	return t, nil
+}
+
+func (t Transport) encode(w *writer) {
+	if reason := t.invalid(); reason != "" {
+		w.fail(reason)
+	}
+	mark := w.open(uint16(t.Protocol))
+	if t.Protocol == ProtocolOpaque {
+		w.bytes(t.Opaque)
+	} else {
+		w.u16(t.Port)
+		w.u16(uint16(t.Use)) // reserved, and 0, but for SCTP
+	}
+	if t.Protocol == ProtocolDCCP {
+		w.u32(t.ServiceCode)
+	}
+	for _, a := range t.Addrs {
+		encodeAddr(w, a)
+	}
+	w.close(mark)
 }
