@@ -149,16 +149,16 @@ static __always_inline enum verdict steer_lost(struct xdp_md *ctx, const struct 
 }
 
 /* Whether a SYN on a known flow begins another connection that may choose anew: its old element
- * takes no new ones. A SYN that is merely sent again stays with a draining element. */
+ * takes no new ones. A SYN that is merely sent again stays where the first one went. */
 static __always_inline int begins_anew(const struct packet *p, const struct flow *f, __u8 element_state)
 {
 	if (element_state == ELEMENT_ACTIVE)
 		return 0;
 	if (!p->tcp) /* UDP has no connection: a datagram for a lost element may open a new flow */
-		return element_state != ELEMENT_DRAINING;
+		return element_state < ELEMENT_DRAINING;
 	if (!p->tcp->syn || p->tcp->ack)
 		return 0;
-	return element_state != ELEMENT_DRAINING || f->state != FLOW_SYN;
+	return element_state < ELEMENT_DRAINING || f->state != FLOW_SYN;
 }
 
 static __always_inline __u8 element_state(const struct flow *f)
@@ -182,7 +182,7 @@ static __always_inline enum verdict steer_service(struct xdp_md *ctx, const stru
 	__u8 state = element_state(f);
 	if (begins_anew(p, f, state))
 		return steer_new(ctx, p, service, out);
-	if (state != ELEMENT_ACTIVE && state != ELEMENT_DRAINING)
+	if (state < ELEMENT_DRAINING)
 		return steer_lost(ctx, p, f);
 	if (p->tcp && p->tcp->syn && !p->tcp->ack && f->state >= FLOW_CLOSING)
 		return steer_new(ctx, p, service, out);

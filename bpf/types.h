@@ -66,12 +66,14 @@ struct endpoint {
 	__u32 service; /* index into selections; 0 for a guarded port */
 };
 
-/* elements: one row an element of a service. Row 0 is never used. */
+/* elements: one row an element of a service. Row 0 is never used. From DRAINING on, flows that
+ * the element has are forwarded to it; below, their clients are reset. */
 enum element_state {
-	ELEMENT_FREE = 0,     /* no element: flows that still name it are lost */
-	ELEMENT_ACTIVE = 1,   /* new and established flows */
-	ELEMENT_DRAINING = 2, /* established flows only */
-	ELEMENT_LOST = 3,     /* none: clients are reset */
+	ELEMENT_FREE = 0,     /* no element */
+	ELEMENT_LOST = 1,     /* unreachable */
+	ELEMENT_DRAINING = 2, /* left: no new flows */
+	ELEMENT_AWAY = 3,     /* its association ended, it may come back: no new flows meanwhile */
+	ELEMENT_ACTIVE = 4,   /* new flows too */
 };
 
 struct element {

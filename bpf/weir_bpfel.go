@@ -44,9 +44,10 @@ type WeirElementState uint32
 
 const (
 	WeirElementStateELEMENT_FREE     WeirElementState = 0
-	WeirElementStateELEMENT_ACTIVE   WeirElementState = 1
+	WeirElementStateELEMENT_LOST     WeirElementState = 1
 	WeirElementStateELEMENT_DRAINING WeirElementState = 2
-	WeirElementStateELEMENT_LOST     WeirElementState = 3
+	WeirElementStateELEMENT_AWAY     WeirElementState = 3
+	WeirElementStateELEMENT_ACTIVE   WeirElementState = 4
 )
 
 type WeirEndpoint struct {

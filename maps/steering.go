@@ -18,15 +18,18 @@ import (
 type State uint8
 
 const (
-	Active   = State(bpf.WeirElementStateELEMENT_ACTIVE)   // new and established flows
-	Draining = State(bpf.WeirElementStateELEMENT_DRAINING) // established flows only
-	Lost     = State(bpf.WeirElementStateELEMENT_LOST)     // none: its clients are reset
+	Lost     = State(bpf.WeirElementStateELEMENT_LOST)     // nothing: its clients are reset
+	Draining = State(bpf.WeirElementStateELEMENT_DRAINING) // the flows that it has
+	Away     = State(bpf.WeirElementStateELEMENT_AWAY)     // the same, until it is back or lost
+	Active   = State(bpf.WeirElementStateELEMENT_ACTIVE)   // new flows too
 )
 
 func (s State) String() string {
 	switch s {
 	case Active:
 		return "active"
+	case Away:
+		return "away"
 	case Draining:
 		return "draining"
 	case Lost:
