@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/policy"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+type session struct{}
+
+func (session) ID() uint64                    { return 1 }
+func (session) Peer() string                  { return "pe" }
+func (session) RemoteAddrs() []netip.AddrPort { return nil }
+
+// space is a handlespace with one pool "p", whose elements are named by letters: a is 1, b is 2, …
+type space struct {
+	*handlespace.Space
+	by handlespace.Identity
+}
+
+func newSpace() space { return space{handlespace.New(), handlespace.Identify(session{})} }
+
+func (s space) add(t *testing.T, id wire.PEID, p wire.Policy) {
+	t.Helper()
+	user := wire.Transport{Protocol: wire.ProtocolTCP, Port: 80, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}
+	if _, err := s.Register(1, s.by, "p", wire.PoolElement{ID: id, Life: -1, User: user, Policy: p}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s space) pool() *handlespace.Pool { return s.Pool("p") }
+
+func key(id wire.PEID) handlespace.Key { return handlespace.Key{Pool: "p", PE: id} }
+
+// robin is a round robin pool of n elements, weighted one with these weights.
+func robin(t *testing.T, n int) space {
+	s := newSpace()
+	for id := range wire.PEID(n) {
+		s.add(t, id+1, wire.RoundRobin())
+	}
+	return s
+}
+
+func weighted(t *testing.T, weights ...uint32) space {
+	s := newSpace()
+	for i, w := range weights {
+		s.add(t, wire.PEID(i+1), wire.WeightedRoundRobin(w))
+	}
+	return s
+}
+
+func letters(es []handlespace.Element) string {
+	var b strings.Builder
+	for _, e := range es {
+		b.WriteByte('a' + byte(e.ID) - 1)
+	}
+	return b.String()
+}
+
+// heads is the first element of each of n resolutions.
+func heads(s space, c *policy.Cursor, n int) string {
+	var b strings.Builder
+	for range n {
+		b.WriteString(letters(policy.Order(s.pool(), c, 1)))
+	}
+	return b.String()
+}
+
+func TestRoundRobinOrder(t *testing.T) {
+	s := robin(t, 4)
+	var c policy.Cursor
+	for i, want := range []string{"abcd", "bcda", "cdab", "dabc", "abcd"} {
+		if got := letters(policy.Order(s.pool(), &c, 4)); got != want {
+			t.Errorf("RFC 5356 4.1.2, resolution %d: %s, want %s", i, got, want)
+		}
+	}
+	if got := letters(policy.Order(s.pool(), &c, 2)); got != "bc" {
+		t.Errorf("at most two: %s, want bc", got)
+	}
+	if got := policy.Order(s.pool(), &c, 0); len(got) != 0 {
+		t.Errorf("none asked for, %d given", len(got))
+	}
+}
+
+func TestRoundRobinSurvivesChanges(t *testing.T) {
+	s := robin(t, 4)
+	var c policy.Cursor
+	heads(s, &c, 2) // c is next
+	s.Remove(key(3))
+	if got := letters(policy.Order(s.pool(), &c, 4)); got != "dab" {
+		t.Errorf("c left: %s, want dab", got)
+	}
+	s.SetState(key(1), handlespace.Away)
+	if got := letters(policy.Order(s.pool(), &c, 4)); got != "bd" {
+		t.Errorf("a is away: %s, want bd", got)
+	}
+	s.add(t, math.MaxUint32, wire.RoundRobin())
+	for range 3 {
+		policy.Order(s.pool(), &c, 1)
+	}
+	if got := policy.Order(s.pool(), &c, 1)[0].ID; got != 4 {
+		t.Errorf("around the highest identifier: %v, want d", got)
+	}
+}
+
+func TestNobodyUp(t *testing.T) {
+	for _, s := range []space{robin(t, 1), weighted(t, 1)} {
+		s.SetState(key(1), handlespace.Away)
+		var c policy.Cursor
+		if got := policy.Order(s.pool(), &c, 9); len(got) != 0 {
+			t.Errorf("%v: %s, want nobody", s.pool().Policy().Type, letters(got))
+		}
+		if got := policy.Weights(s.pool()); len(got) != 0 {
+			t.Errorf("%v: weights %v, want none", s.pool().Policy().Type, got)
+		}
+	}
+}
+
+func TestWeightedOrder(t *testing.T) {
+	tests := []struct {
+		weights []uint32
+		want    string // the circular list, worked out by hand from the times (2t+1)/(2w)
+	}{
+		{[]uint32{1, 1, 1}, "abc"}, // RFC 5356 4.2.1: all weights 1 is round robin
+		{[]uint32{2, 1}, "aba"},
+		{[]uint32{3, 2, 1, 1}, "abacdba"},
+		{[]uint32{4, 2}, "abaaba"},
+		{[]uint32{0, 1}, "b"},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.weights), func(t *testing.T) {
+			var c policy.Cursor
+			got := heads(weighted(t, tt.weights...), &c, 2*len(tt.want))
+			if want := tt.want + tt.want; got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestWeightedNamesEachOnce(t *testing.T) {
+	s := weighted(t, 3, 2, 1, 1)
+	var c policy.Cursor
+	for i, want := range []string{"abcd", "bacd", "acdb"} {
+		if got := letters(policy.Order(s.pool(), &c, 9)); got != want {
+			t.Errorf("resolution %d: %s, want %s", i, got, want)
+		}
+	}
+}
+
+// RFC 5356 4.2.2: the ratio of occurrences is that of the weights, and they are evenly distributed: after any k picks an
+// element of weight w was used k*w/sum times, give or take 2.
+func TestWeightedRatioAndSpread(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		weights := make([]uint32, 1+rnd.IntN(8))
+		sum := 0
+		for i := range weights {
+			weights[i] = 1 + rnd.Uint32N(50)
+			sum += int(weights[i])
+		}
+		s, used := weighted(t, weights...), make([]int, len(weights))
+		var c policy.Cursor
+		for k := 1; k <= sum; k++ {
+			used[policy.Order(s.pool(), &c, 1)[0].ID-1]++
+			for i, n := range used {
+				if fair := float64(k) * float64(weights[i]) / float64(sum); math.Abs(float64(n)-fair) > 2 {
+					t.Fatalf("weights %v: element %d used %d times in %d picks", weights, i, n, k)
+				}
+			}
+		}
+		for i, n := range used {
+			if n != int(weights[i]) {
+				t.Errorf("weights %v: element %d used %d times in a round", weights, i, n)
+			}
+		}
+	}
+}
+
+// A pool that changes before every resolution must not begin anew each time: the first would get everything.
+func TestWeightedIsFairWhileThePoolChanges(t *testing.T) {
+	s := weighted(t, 3, 2, 1, 0)
+	var c policy.Cursor
+	used := map[wire.PEID]int{}
+	for i := range 600 {
+		used[policy.Order(s.pool(), &c, 1)[0].ID]++
+		s.SetState(key(4), handlespace.State(i%2))
+		s.add(t, 5, wire.WeightedRoundRobin(0))
+		s.Remove(key(5))
+	}
+	if want := (map[wire.PEID]int{1: 300, 2: 200, 3: 100}); !reflect.DeepEqual(used, want) {
+		t.Errorf("used %v, want %v", used, want)
+	}
+}
+
+func TestWeightedTakesNewWeights(t *testing.T) {
+	s := weighted(t, 1, 1)
+	var c policy.Cursor
+	heads(s, &c, 101)
+	s.add(t, 1, wire.WeightedRoundRobin(3))
+	s.add(t, 3, wire.WeightedRoundRobin(4))
+	got := heads(s, &c, 8*100)
+	for letter, want := range map[string]int{"a": 300, "b": 100, "c": 400} {
+		if n := strings.Count(got, letter); n < want-3 || n > want+3 {
+			t.Errorf("%s used %d times in 800, want %d", letter, n, want)
+		}
+	}
+}
+
+func TestGreatestWeights(t *testing.T) {
+	s := weighted(t, math.MaxUint32, math.MaxUint32, 1)
+	var c policy.Cursor
+	if got := heads(s, &c, 6); got != "ababab" {
+		t.Errorf("%s, want ababab", got)
+	}
+	s.add(t, 4, wire.WeightedRoundRobin(math.MaxUint32))
+	if got := heads(s, &c, 6); got != "dabdab" && got != "abdabd" {
+		t.Errorf("%s, want a, b and d in turn", got)
+	}
+}
+
+func TestWeights(t *testing.T) {
+	s := weighted(t, 3, 0, 7)
+	s.SetState(key(3), handlespace.Away)
+	got := policy.Weights(s.pool())
+	if len(got) != 2 || got[0].Element.ID != 1 || got[0].Weight != 3 || got[1].Element.ID != 2 || got[1].Weight != 0 {
+		t.Errorf("weights %v, want 3 for a, 0 for b, nothing for c, who is away", got)
+	}
+	for _, w := range policy.Weights(robin(t, 3).pool()) {
+		if w.Weight != 1 {
+			t.Errorf("round robin: weight %d, want 1", w.Weight)
+		}
+	}
+}
+
+func TestSupported(t *testing.T) {
+	want := map[wire.PolicyType]bool{
+		wire.PolicyRoundRobin: true, wire.PolicyWeightedRoundRobin: true,
+		wire.PolicyRandom: false, wire.PolicyLeastUsed: false, 0: false, 0xb0002001: false,
+	}
+	for typ, ok := range want {
+		if policy.Supported(typ) != ok {
+			t.Errorf("%v supported: %v, want %v", typ, !ok, ok)
+		}
+	}
+}
