@@ -106,7 +106,8 @@ func TestInvalidMessages(t *testing.T) {
 	}
 }
 
-// Nothing answers an error about an error.
+// Nothing answers an error about an error. The rules for unrecognized parameters know no such exception (RFC 5354 section
+// 3), and TestUnrecognizedParameterOfError holds them.
 func TestInvalidErrorIsNotReported(t *testing.T) {
 	for _, s := range []string{"0e 00 0004", "0e 00 0008 000c 0004", "0e 00 000c 000c 0008 0009 0003", "0e 00 0006 000c 0000"} {
 		m, err := wire.ParseASAP(unhexed(s))

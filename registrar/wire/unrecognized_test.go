@@ -69,6 +69,14 @@ func checkUnrecognized(t *testing.T, b []byte, offset int, param []byte, goesOn,
 	}
 }
 
+func TestUnrecognizedParameterOfError(t *testing.T) {
+	const cause = "000c 0008 0009 0004"
+	want := &wire.ErrorMessage{Causes: []wire.ErrorCause{{Code: wire.CauseUnknownPoolHandle}}}
+	checkUnrecognized(t, unhexed("0e 00 0010 4001 0004"+cause), 4, unhexed("4001 0004"), false, true, nil)
+	checkUnrecognized(t, unhexed("0e 00 0010 0011 0004"+cause), 4, unhexed("0011 0004"), false, false, nil)
+	checkUnrecognized(t, unhexed("0e 00 0010 c001 0004"+cause), 4, unhexed("c001 0004"), true, true, want)
+}
+
 // RFC 5354 section 4: the two highest bits of an unrecognized message's type.
 func TestUnrecognizedMessage(t *testing.T) {
 	cases := []struct {
