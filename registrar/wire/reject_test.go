@@ -197,3 +197,15 @@ func TestTruncated(t *testing.T) {
 		}
 	}
 }
+
+func TestErrorText(t *testing.T) {
+	cases := map[string]*wire.Error{
+		"non-unique PE identifier at offset 0":          {Cause: wire.CauseNonUniquePEID},
+		"invalid values at offset 4: empty pool handle": {Cause: wire.CauseInvalidValues, Offset: 4, Reason: "empty pool handle"},
+	}
+	for want, e := range cases {
+		if e.Error() != want {
+			t.Errorf("got %q, want %q", e.Error(), want)
+		}
+	}
+}

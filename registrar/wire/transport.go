@@ -121,12 +121,9 @@ func (p Protocol) known() bool {
 }
 
 // fixedLen is the length of a transport's header and fixed fields: the port, 16 bits that only SCTP uses, and DCCP's
-// service code.
+// service code. An opaque transport has none.
 func (p Protocol) fixedLen() int {
-	switch p {
-	case ProtocolOpaque:
-		return paramHeaderLen
-	case ProtocolDCCP:
+	if p == ProtocolDCCP {
 		return paramHeaderLen + 8
 	}
 	return paramHeaderLen + 4
