@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -22,16 +23,35 @@ import (
 // patience bounds every wait of these tests for something that does happen.
 const patience = 10 * time.Second
 
-// TestMain lets this test binary be the creator of a lab that crashes.
+// What this test binary does instead of testing, by the value of roleEnv.
+const (
+	roleEnv         = "WEIR_LAB_ROLE"
+	roleCreator     = "creator"
+	roleFirstThread = "first-thread"
+)
+
 func TestMain(m *testing.M) {
-	if name := os.Getenv(creatorEnv); name != "" {
-		if err := runCreator(name); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	var err error
+	switch os.Getenv(roleEnv) {
+	case roleCreator:
+		err = runCreator()
+	case roleFirstThread:
+		err = runFirstThread()
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// inRole is this test binary as another process.
+func inRole(role string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleEnv+"="+role)
+	cmd.Stderr = os.Stderr
+	return cmd
 }
 
 func newLab(t *testing.T, name string) *Lab {

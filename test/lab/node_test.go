@@ -58,20 +58,6 @@ func countHere(t *testing.T, space string) int {
 	return count
 }
 
-func TestFirstThreadStaysOutside(t *testing.T) {
-	l := newLab(t, "lab-main")
-	before, err := os.Readlink("/proc/self/ns/net")
-	try(t, err)
-	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
-		newNode(t, l, name)
-	}
-	after, err := os.Readlink("/proc/self/ns/net")
-	try(t, err)
-	if before != after {
-		t.Errorf("/proc/self/ns/net was %s and is %s", before, after)
-	}
-}
-
 func TestSysctl(t *testing.T) {
 	l := newLab(t, "lab-sysctl")
 	n := newNode(t, l, "a")

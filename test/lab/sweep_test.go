@@ -19,16 +19,13 @@ import (
 	"github.com/weir-lb/weir/test/require"
 )
 
-// creatorEnv makes this test binary create a lab of that name and wait.
-const creatorEnv = "WEIR_LAB_CREATOR"
-
 // family is a process that has a daemon outside its process group.
 const family = "setsid sh -c 'echo $$; exec sleep 1000' & exec sleep 1000"
 
-// runCreator prints the pids of a process and of its daemon, and never returns
+// runCreator makes a lab and prints the pids of a process and of its daemon, and never returns
 // before its standard input ends.
-func runCreator(name string) error {
-	l, err := New(name, slog.New(slog.DiscardHandler))
+func runCreator() error {
+	l, err := New("lab-crash", slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -59,9 +56,7 @@ func runCreator(name string) error {
 
 func TestSweepAfterACrash(t *testing.T) {
 	require.Need(t, require.Root, require.NetNS, require.BPF)
-	creator := exec.Command(os.Args[0])
-	creator.Env = append(os.Environ(), creatorEnv+"=lab-crash")
-	creator.Stderr = os.Stderr
+	creator := inRole(roleCreator)
 	in, err := creator.StdinPipe()
 	try(t, err)
 	defer in.Close()

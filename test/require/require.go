@@ -88,16 +88,32 @@ func checkBPF() error {
 	return m.Close()
 }
 
-// checkNetNS unshares in a thread of its own and never unlocks it, so that the
-// runtime ends the thread instead of using it again in the wrong namespace.
+// checkNetNS unshares in a thread of its own, and comes back: the runtime cannot
+// end a process's first thread, and that one's namespace is what /proc/self shows.
 func checkNetNS() error {
 	result := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		result <- unix.Unshare(unix.CLONE_NEWNET)
+		err := unshareAndReturn()
+		if err == nil {
+			runtime.UnlockOSThread()
+		}
+		result <- err
 	}()
 	if err := <-result; err != nil {
 		return fmt.Errorf("unshare a network namespace: %w", err)
 	}
 	return nil
+}
+
+func unshareAndReturn() error {
+	home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(home)
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	return unix.Setns(home, unix.CLONE_NEWNET)
 }
