@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package demo
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+)
+
+// decidedMaps are the pinned maps that hold what the gateway decided. Flows and counters, which
+// packets change, are not among them.
+var decidedMaps = []string{"endpoints", "elements", "selections", "settings"}
+
+// fingerprint is a hash of every byte of the decided maps, in the order of their keys.
+func fingerprint(pinDir string) (string, error) {
+	h := sha256.New()
+	for _, name := range decidedMaps {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(pinDir, "v1", name), nil)
+		if err != nil {
+			return "", fmt.Errorf("open the pinned map %s: %w", name, err)
+		}
+		err = hashMap(h, m)
+		if err = errors.Join(err, m.Close()); err != nil {
+			return "", fmt.Errorf("read the pinned map %s: %w", name, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashMap(h hash.Hash, m *ebpf.Map) error {
+	if m.Type() == ebpf.ArrayOfMaps {
+		return hashInner(h, m)
+	}
+	entries := map[string][]byte{}
+	var key, value []byte
+	it := m.Iterate()
+	for it.Next(&key, &value) {
+		entries[string(key)] = bytes.Clone(value)
+	}
+	if err := it.Err(); err != nil {
+		return err
+	}
+	for _, key := range sortedKeys(entries) {
+		h.Write([]byte(key))
+		h.Write(entries[key])
+	}
+	return nil
+}
+
+func hashInner(h hash.Hash, outer *ebpf.Map) error {
+	for i := range outer.MaxEntries() {
+		var inner *ebpf.Map
+		err := outer.Lookup(i, &inner)
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		keys, values := make([]uint32, inner.MaxEntries()), make([]uint32, inner.MaxEntries())
+		_, err = inner.BatchLookup(new(ebpf.MapBatchCursor), keys, values, nil)
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return errors.Join(err, inner.Close())
+		}
+		fmt.Fprint(h, i, keys, values)
+		if err := inner.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
