@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -21,9 +20,9 @@ type Options struct {
 	Weir     string    // path of the weir binary whose processes it starts
 	Nginx    string    // path of an nginx binary
 	Progress io.Writer // what is going on, for people
-	// Keep, if not nil, is called when the checks are done and everything still runs; the demo is
-	// taken down when it returns.
-	Keep func(Look)
+	// Show is called when the checks are done and everything still runs; the demo is taken down
+	// when it returns.
+	Show func(Report, Look) error
 	Log  *slog.Logger
 }
 
@@ -37,29 +36,29 @@ type Look struct {
 
 // Run builds the deployment, runs all checks and takes everything down. The error says that the
 // demo itself could not run; a check that does not hold is in the report.
-func Run(ctx context.Context, o Options) (report Report, err error) {
+func Run(ctx context.Context, o Options) (err error) {
 	if err := lab.Sweep(labName); err != nil {
-		return report, fmt.Errorf("clean up after an earlier run: %w", err)
+		return fmt.Errorf("clean up after an earlier run: %w", err)
 	}
 	l, err := lab.New(labName, o.Log)
 	if err != nil {
-		return report, err
+		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	d, err := deploy(ctx, l, o)
 	if err != nil {
-		return report, err
+		return err
 	}
-	report.OK = true
+	report := Report{OK: true}
 	for _, check := range d.checks() {
 		c := d.runCheck(ctx, o.Progress, check)
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
 		report.OK = report.OK && c.OK
 		report.Checks = append(report.Checks, c)
 	}
-	if o.Keep != nil {
-		o.Keep(d.look())
-	}
-	return report, ctx.Err()
+	return o.Show(report, d.look())
 }
 
 const labName = "demo"
@@ -149,6 +148,3 @@ func (d *deployment) look() Look {
 	}
 	return look
 }
-
-// Self is the path of the running binary, whose other roles the demo starts.
-func Self() (string, error) { return os.Executable() }

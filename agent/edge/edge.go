@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/weir-lb/weir/loader"
+	"github.com/weir-lb/weir/maps"
+	"github.com/weir-lb/weir/registrar"
+	"github.com/weir-lb/weir/registrar/transport/psk"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// gateway is a running edge: the data plane, the registrar, and what joins and shows them.
+type gateway struct {
+	cfg       Config
+	log       *slog.Logger
+	started   time.Time
+	keys      *psk.Keys
+	datapath  *loader.Datapath
+	guard     *maps.Guard
+	teller    *teller
+	reconcile *reconciler
+	registrar *registrar.Registrar
+	control   *controlServer
+	metrics   *metricsServer
+}
+
+// Run is the gateway, until ctx ends or a part of it fails. It leaves the data plane forwarding.
+// Configurations from reload take effect at once, except for what only a restart changes.
+func Run(ctx context.Context, cfg Config, log *slog.Logger, reload <-chan Config) error {
+	g := &gateway{cfg: cfg, log: log, started: time.Now()}
+	err := g.open()
+	if err == nil {
+		err = g.serve(ctx, reload)
+	}
+	return errors.Join(err, g.close())
+}
+
+// open brings everything up in an order that a failure can undo: the sockets before the kernel is
+// touched, the maps before the program is attached.
+func (g *gateway) open() (err error) {
+	if g.keys, err = psk.LoadKeys(g.cfg.Registrar.KeyFile); err != nil {
+		return err
+	}
+	if g.control, err = listenControl(g.cfg.Control, g); err != nil {
+		return err
+	}
+	if g.metrics, err = listenMetrics(g.cfg.Metrics, g); err != nil {
+		return err
+	}
+	if g.teller, err = newTeller(); err != nil {
+		return err
+	}
+	if err = g.openDatapath(); err != nil {
+		return err
+	}
+	if g.registrar, err = g.newRegistrar(); err != nil {
+		return err
+	}
+	return g.datapath.Attach()
+}
+
+func (g *gateway) openDatapath() (err error) {
+	g.datapath, err = loader.Load(loader.Config{
+		Dir: g.cfg.BPF, Interfaces: g.cfg.Interfaces, Flows: uint32(g.cfg.Flows.Max), Log: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err = maps.WriteParameters(g.datapath.Maps, g.cfg.limits()); err != nil {
+		return err
+	}
+	if g.guard, err = maps.OpenGuard(g.datapath.Maps, g.cfg.Registrar.Listen); err != nil {
+		return err
+	}
+	g.reconcile = newReconciler(g.datapath.Maps, g.teller, g.log)
+	return g.reconcile.configure(g.cfg, time.Now())
+}
+
+func (g *gateway) newRegistrar() (*registrar.Registrar, error) {
+	id := g.cfg.Registrar.ServerID
+	if id == 0 {
+		id = randomServerID()
+	}
+	c := g.cfg.Registrar
+	g.cfg.Registrar.ServerID = id
+	return registrar.New(registrar.Config{
+		Listen: c.Listen, ServerID: id, Keys: g.keys, Grants: c.Grants, Grace: c.Grace, KeepAlive: c.KeepAlive,
+		HandshakeTimeout: c.HandshakeTimeout, MaxUnauthenticated: c.MaxUnauthenticated, MaxSessions: c.MaxSessions,
+		Gate: g.guard, Observer: g.reconcile.inbox, Log: g.log,
+	})
+}
+
+// randomServerID draws an identifier that is not 0 (RFC 5353 2.1 leaves the choice to us).
+func randomServerID() wire.ServerID {
+	for {
+		var b [4]byte
+		rand.Read(b[:]) // never fails (crypto/rand, Go 1.24)
+		if id := wire.ServerID(binary.BigEndian.Uint32(b[:])); id != 0 {
+			return id
+		}
+	}
+}
+
+// serve runs the parts; the first that fails ends the others.
+func (g *gateway) serve(ctx context.Context, reload <-chan Config) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var parts sync.WaitGroup
+	start := func(name string, run func(context.Context) error) {
+		parts.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	start("registrar", g.registrar.Run)
+	start("control socket", g.control.run)
+	start("metrics", g.metrics.run)
+	parts.Go(func() { g.reconcile.run(ctx) })
+	parts.Go(func() { g.follow(ctx, reload) })
+	g.log.Info("ready", "registrar", g.registrar.Addr(), "server", g.cfg.Registrar.ServerID, "services", len(g.cfg.Services))
+	<-ctx.Done()
+	parts.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+func (g *gateway) close() error {
+	var errs []error
+	if g.registrar != nil {
+		errs = append(errs, g.registrar.Close())
+	}
+	if g.datapath != nil {
+		errs = append(errs, g.datapath.Close())
+	}
+	if g.teller != nil {
+		errs = append(errs, g.teller.Close())
+	}
+	if g.metrics != nil {
+		errs = append(errs, g.metrics.Close())
+	}
+	if g.control != nil {
+		errs = append(errs, g.control.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) limits() maps.Limits {
+	return maps.Limits{
+		NewcomersPerSecond:  uint32(c.Guard.NewcomersPerSecond),
+		PerSourcePerSecond:  uint32(c.Guard.PerSourcePerSecond),
+		ChallengesPerSecond: uint32(c.Guard.ChallengesPerSecond),
+		PacketsPerHandshake: uint32(c.Guard.PacketsPerHandshake),
+		HandshakeTimeout:    c.Registrar.HandshakeTimeout,
+	}
+}

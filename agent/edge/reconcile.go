@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/weir-lb/weir/bpf"
+	"github.com/weir-lb/weir/maps"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// reconciler makes the kernel's maps follow the handlespace. It is the one place where the two
+// halves meet, one goroutine, and the only writer of services, elements and selections.
+//
+// A handlespace that is not synchronised yet never empties the maps: after a restart, elements
+// of the last run keep their flows and their share of new ones until they register again or
+// the recovery is over.
+type reconciler struct {
+	kernel   *bpf.WeirMaps
+	steering *maps.Steering
+	teller   *teller
+	inbox    *inbox
+	log      *slog.Logger
+	timeouts maps.Timeouts
+	recovery time.Duration
+	requests chan func() // run between two steps, on the reconciler's own goroutine
+
+	services     []*service
+	pools        map[wire.PoolHandle]change // the newest snapshot of each pool
+	recoverUntil time.Time                  // zero once the recovery is over
+	flows        map[maps.RowID]uint64      // of the last sweep
+	swept        time.Time
+	sweepEvery   time.Duration
+}
+
+const (
+	// sweepPause is the least time between two passes over the flow table. A pass over a large
+	// table takes longer; the pause is then sweepShare times that, so that it costs a bounded
+	// part of a core.
+	sweepPause = time.Second
+	sweepShare = 20
+	// openingTimeout is how long a flow lives of which only the SYN was seen.
+	openingTimeout = time.Minute
+)
+
+func newReconciler(kernel *bpf.WeirMaps, t *teller, log *slog.Logger) *reconciler {
+	return &reconciler{
+		kernel: kernel, teller: t, log: log, inbox: newInbox(), requests: make(chan func()),
+		pools: map[wire.PoolHandle]change{}, sweepEvery: sweepPause,
+	}
+}
+
+// configure takes the services of cfg over what the kernel has: at start from an earlier run, at
+// a reload from this one. A pool that is known already is applied at once.
+func (r *reconciler) configure(cfg Config, now time.Time) error {
+	var services []*service
+	var endpoints []maps.Service
+	for _, c := range cfg.Services {
+		s := &service{Service: c.endpoint(), pool: c.Pool, elements: map[elementKey]*element{}}
+		services = append(services, s)
+		endpoints = append(endpoints, s.Service)
+	}
+	steering, err := maps.OpenSteering(r.kernel, endpoints)
+	if err != nil {
+		return err
+	}
+	r.steering, r.services, r.recovery = steering, services, cfg.Recovery
+	r.timeouts = maps.Timeouts{TCP: cfg.Flows.TCPIdle, Opening: openingTimeout, Closing: cfg.Flows.Closing, UDP: cfg.Flows.UDPIdle}
+	r.adopt(now)
+	for _, c := range r.pools {
+		r.update(c, now)
+	}
+	return nil
+}
+
+func (r *reconciler) adopt(now time.Time) {
+	kept := 0
+	for _, s := range r.services {
+		for _, row := range r.steering.Rows(s.Service) {
+			s.adopt(row, now)
+			kept++
+		}
+		r.apply(s)
+	}
+	if kept > 0 {
+		r.recoverUntil = now.Add(r.recovery)
+		r.log.Info("kept the elements of the last run", "elements", kept, "until", r.recovery)
+	}
+}
+
+// run follows the handlespace until ctx ends. It leaves the kernel as it is.
+func (r *reconciler) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.inbox.wake:
+			r.takeChanges(time.Now())
+		case do := <-r.requests:
+			do()
+		case <-timer.C:
+			r.tick(time.Now())
+		}
+		timer.Reset(time.Until(r.deadline()))
+	}
+}
+
+func (r *reconciler) takeChanges(now time.Time) {
+	for handle, c := range r.inbox.take() {
+		r.pools[handle] = change{pool: c.pool}
+		if len(c.pool.Elements()) == 0 {
+			delete(r.pools, handle)
+		}
+		r.update(c, now)
+	}
+}
+
+func (r *reconciler) update(c change, now time.Time) {
+	for _, s := range r.services {
+		if s.pool == c.pool.Handle() {
+			s.update(c, now)
+			r.apply(s)
+			r.tellClients(s, now)
+		}
+	}
+}
+
+// apply writes the service. What does not fit or fails is said once a change; the next one tries again.
+func (r *reconciler) apply(s *service) {
+	if err := r.steering.Apply(s.Service, s.wanted()); err != nil {
+		r.log.Error("write the selection", "service", s.Service, "error", err)
+	}
+}
+
+// tick does what is due: tell clients of lost elements, end the recovery, sweep the flows.
+func (r *reconciler) tick(now time.Time) {
+	if !r.recoverUntil.IsZero() && !now.Before(r.recoverUntil) {
+		r.endRecovery(now)
+	}
+	for _, s := range r.services {
+		r.tellClients(s, now)
+	}
+	if now.Sub(r.swept) >= r.sweepEvery {
+		r.sweep(now)
+	}
+}
+
+func (r *reconciler) endRecovery(now time.Time) {
+	r.recoverUntil = time.Time{}
+	for _, s := range r.services {
+		if lost := s.endRecovery(now); lost > 0 {
+			r.log.Warn("elements of the last run did not register again", "service", s.Service, "elements", lost)
+			r.apply(s)
+		}
+	}
+}
+
+func (r *reconciler) deadline() time.Time {
+	next := r.swept.Add(r.sweepEvery)
+	if !r.recoverUntil.IsZero() && r.recoverUntil.Before(next) {
+		next = r.recoverUntil
+	}
+	for _, s := range r.services {
+		for _, e := range s.elements {
+			if len(e.tell) > 0 && e.tell[0].Before(next) {
+				next = e.tell[0]
+			}
+		}
+	}
+	return next
+}
+
+// tellClients resets the clients of lost elements whose time has come. The rows are marked in the
+// kernel by then, so that a client that sends in between is answered there.
+func (r *reconciler) tellClients(s *service, now time.Time) {
+	for _, row := range r.steering.Rows(s.Service) {
+		e := s.elements[elementKey{wire.PEID(row.PE), row.Addr}]
+		if e == nil || len(e.tell) == 0 || e.tell[0].After(now) {
+			continue
+		}
+		e.tell = e.tell[1:]
+		flows, err := maps.TCPFlows(r.kernel, row.ID())
+		if err != nil {
+			r.log.Error("find the clients of a lost element", "element", row.Addr, "error", err)
+			continue
+		}
+		sent, err := r.teller.reset(flows)
+		if err != nil {
+			r.log.Warn("not every client was told", "element", row.Addr, "error", err)
+		}
+		r.log.Info("told clients of a lost element", "service", s.Service, "element", row.Addr, "clients", sent)
+	}
+}
+
+// sweep ages the flow table, then frees the rows whose elements have nothing left.
+func (r *reconciler) sweep(now time.Time) {
+	result, err := maps.SweepFlows(r.kernel, r.timeouts)
+	took := time.Since(now)
+	r.swept, r.sweepEvery = now.Add(took), max(sweepPause, sweepShare*took)
+	if err != nil {
+		r.log.Error("sweep the flow table", "error", err)
+		return
+	}
+	r.flows = result.Flows
+	for _, s := range r.services {
+		r.retire(s, now)
+	}
+}
+
+// retire lets go of draining elements without flows, and of lost ones once their clients had time
+// to hear of it.
+func (r *reconciler) retire(s *service, now time.Time) {
+	before := len(s.elements)
+	for _, row := range r.steering.Rows(s.Service) {
+		key := elementKey{wire.PEID(row.PE), row.Addr}
+		e := s.elements[key]
+		if e == nil || e.since.After(now.Add(-r.timeouts.Closing)) {
+			continue
+		}
+		switch {
+		case e.state == maps.Draining && r.flows[row.ID()] == 0:
+			delete(s.elements, key)
+		case e.state == maps.Lost:
+			if err := maps.ForgetFlows(r.kernel, row.ID()); err != nil {
+				r.log.Error("forget the flows of a lost element", "element", row.Addr, "error", err)
+				continue
+			}
+			delete(s.elements, key)
+		}
+	}
+	if len(s.elements) != before {
+		r.apply(s)
+	}
+}

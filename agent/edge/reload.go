@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weir-lb/weir/maps"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// follow takes new configurations until ctx ends.
+func (g *gateway) follow(ctx context.Context, reload <-chan Config) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case cfg := <-reload:
+			if fixed := needsRestart(g.cfg, cfg); len(fixed) > 0 {
+				g.log.Warn("these settings change only with a restart of weir edge", "settings", fixed)
+			}
+			if err := g.reconfigure(ctx, cfg); err != nil {
+				g.log.Error("the new configuration is in effect only in part", "error", err)
+			} else {
+				g.log.Info("configuration reloaded")
+			}
+		}
+	}
+}
+
+// reconfigure applies keys, grants, the guard's limits, services and timeouts.
+func (g *gateway) reconfigure(ctx context.Context, cfg Config) error {
+	var errs []error
+	errs = append(errs, maps.WriteParameters(g.datapath.Maps, cfg.limits()))
+	errs = append(errs, g.reconcile.ask(ctx, func(r *reconciler) {
+		errs = append(errs, r.configure(cfg, time.Now()))
+	}))
+	if err := g.keys.Reload(); err != nil {
+		errs = append(errs, err)
+	} else {
+		g.registrar.Reload(cfg.Registrar.Grants)
+	}
+	return errors.Join(errs...)
+}
+
+// needsRestart names the settings that differ and that a running gateway keeps.
+func needsRestart(old, new Config) (names []string) {
+	differs := map[string]bool{
+		"registrar.listen":              old.Registrar.Listen != new.Registrar.Listen,
+		"registrar.server_id":           new.Registrar.ServerID != 0 && old.Registrar.ServerID != new.Registrar.ServerID,
+		"registrar.key_file":            old.Registrar.KeyFile != new.Registrar.KeyFile,
+		"registrar.grace":               old.Registrar.Grace != new.Registrar.Grace,
+		"registrar.keep_alive":          old.Registrar.KeepAlive != new.Registrar.KeepAlive,
+		"registrar.max_unauthenticated": old.Registrar.MaxUnauthenticated != new.Registrar.MaxUnauthenticated,
+		"registrar.max_sessions":        old.Registrar.MaxSessions != new.Registrar.MaxSessions,
+		"interfaces":                    !slices.Equal(old.Interfaces, new.Interfaces),
+		"flows.max":                     old.Flows.Max != new.Flows.Max,
+		"bpf":                           old.BPF != new.BPF,
+		"metrics":                       old.Metrics != new.Metrics,
+		"control":                       old.Control != new.Control,
+	}
+	for name, differ := range differs {
+		if differ {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// endpoint is the service as the kernel knows it.
+func (c ServiceConfig) endpoint() maps.Service {
+	protocol := maps.TCP
+	if c.Protocol == wire.ProtocolUDP {
+		protocol = maps.UDP
+	}
+	return maps.Service{VIP: netip.AddrPortFrom(c.VIP, c.Port), Protocol: protocol}
+}

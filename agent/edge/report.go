@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/weir-lb/weir/maps"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// Status implements StatusSource.
+func (g *gateway) Status(ctx context.Context) (Status, error) {
+	s := Status{
+		Ready: true, StartedAt: g.started, ServerID: g.cfg.Registrar.ServerID.String(),
+		Listen: g.cfg.Registrar.Listen.String(), Registrar: g.registrar.Stats(),
+	}
+	for _, a := range g.datapath.Interfaces() {
+		s.Interfaces = append(s.Interfaces, InterfaceStatus{Name: a.Name, Mode: a.Mode, Index: a.Index})
+	}
+	counts, err := maps.ReadCounts(g.datapath.Maps)
+	if err != nil {
+		return Status{}, err
+	}
+	for _, c := range counts {
+		s.Verdicts = append(s.Verdicts, VerdictStatus{
+			Name: c.Name, Action: string(c.Action), Reason: c.Reason, Packets: c.Packets, Bytes: c.Bytes})
+	}
+	return s, g.reconcile.ask(ctx, func(r *reconciler) {
+		s.Recovering = !r.recoverUntil.IsZero()
+		s.Services = r.status()
+	})
+}
+
+// ask runs f on the reconciler's goroutine, between two of its steps.
+func (r *reconciler) ask(ctx context.Context, f func(*reconciler)) error {
+	done := make(chan struct{})
+	select {
+	case r.requests <- func() { f(r); close(done) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *reconciler) status() []ServiceStatus {
+	all := make([]ServiceStatus, 0, len(r.services))
+	for _, s := range r.services {
+		rows := map[elementKey]maps.RowID{}
+		for _, row := range r.steering.Rows(s.Service) {
+			rows[elementKey{wire.PEID(row.PE), row.Addr}] = row.ID()
+		}
+		all = append(all, s.status(func(key elementKey) uint64 { return r.flows[rows[key]] }))
+	}
+	return all
+}
+
+// status describes the service; flows are those of the last sweep.
+func (s *service) status(flows func(elementKey) uint64) ServiceStatus {
+	out := ServiceStatus{VIP: s.String(), Pool: string(s.pool), Policy: s.policy, Elements: []ElementStatus{}}
+	total := uint64(0)
+	for _, e := range s.elements {
+		if e.state == maps.Active {
+			total += uint64(e.weight)
+		}
+	}
+	for key, e := range s.elements {
+		es := ElementStatus{PE: key.pe.String(), Identity: e.identity, Address: key.addr.String(),
+			Weight: e.weight, State: e.state.String(), Flows: flows(key)}
+		if e.state == maps.Active && total > 0 {
+			es.Share = float64(e.weight) / float64(total)
+		}
+		out.Flows += es.Flows
+		out.Elements = append(out.Elements, es)
+	}
+	slices.SortFunc(out.Elements, func(a, b ElementStatus) int {
+		return cmp.Or(cmp.Compare(a.Identity, b.Identity), cmp.Compare(a.PE, b.PE))
+	})
+	return out
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weir-lb/weir/maps"
+	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/policy"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// elementKey names an element of a service: the same PE at another address is another element.
+type elementKey struct {
+	pe   wire.PEID
+	addr netip.AddrPort
+}
+
+// element is what we know of an element of a service, and want the kernel to know.
+type element struct {
+	identity   string // "" until it registers after a restart
+	weight     uint32
+	state      maps.State
+	recovering bool        // adopted from the last run, not registered since
+	since      time.Time   // of its state
+	tell       []time.Time // when its clients are to be told that it is lost
+}
+
+// service is one VIP and its elements. An element stays here, draining or lost, until its
+// flows are gone from the kernel.
+type service struct {
+	maps.Service
+	pool     wire.PoolHandle
+	policy   string
+	elements map[elementKey]*element
+}
+
+// tellAfter is when clients of a lost element are told: at once, and twice more, because a
+// RST may be lost like any packet and an idle client has no other way to learn of it.
+var tellAfter = []time.Duration{0, 250 * time.Millisecond, time.Second}
+
+func (e *element) become(state maps.State, now time.Time) {
+	if e.state == state {
+		return
+	}
+	e.state, e.since, e.tell = state, now, nil
+	if state == maps.Lost {
+		for _, d := range tellAfter {
+			e.tell = append(e.tell, now.Add(d))
+		}
+	}
+}
+
+// adopt takes over a row of an earlier run. What was active or away is kept as it was until it
+// registers again or the recovery is over.
+func (s *service) adopt(row maps.Row, now time.Time) {
+	e := &element{weight: row.Weight, since: now}
+	e.become(row.State, now)
+	e.recovering = row.State >= maps.Away
+	s.elements[elementKey{wire.PEID(row.PE), row.Addr}] = e
+}
+
+// endRecovery gives up on elements of the last run that did not register again.
+func (s *service) endRecovery(now time.Time) (lost int) {
+	for _, e := range s.elements {
+		if e.recovering {
+			e.recovering = false
+			e.become(maps.Lost, now)
+			lost++
+		}
+	}
+	return lost
+}
+
+// update follows a change of the pool: first who is there, then who left and why.
+func (s *service) update(c change, now time.Time) {
+	weights := map[wire.PEID]uint32{}
+	for _, w := range policy.Weights(c.pool) {
+		weights[w.Element.ID] = w.Weight
+	}
+	present := map[elementKey]bool{}
+	for _, m := range c.pool.Elements() {
+		key, ok := s.key(m)
+		if !ok {
+			continue
+		}
+		present[key] = true
+		s.meet(key, m, weights[m.ID], now)
+	}
+	for _, d := range c.departed {
+		if key, ok := s.key(d.Element); ok && !present[key] {
+			s.part(key, d.Reason, now)
+		}
+	}
+	s.policy = c.pool.Policy().Type.String()
+	s.drainMissing(present, now)
+}
+
+// key names a pool's element in this service; false if it does not serve the service's protocol.
+func (s *service) key(m handlespace.Element) (elementKey, bool) {
+	protocols := map[uint8]wire.Protocol{maps.TCP: wire.ProtocolTCP, maps.UDP: wire.ProtocolUDP}
+	if m.User.Protocol != protocols[s.Protocol] || len(m.User.Addrs) == 0 || !m.User.Addrs[0].Is4() {
+		return elementKey{}, false
+	}
+	return elementKey{m.ID, netip.AddrPortFrom(m.User.Addrs[0], m.User.Port)}, true
+}
+
+func (s *service) meet(key elementKey, m handlespace.Element, weight uint32, now time.Time) {
+	e := s.elements[key]
+	if e == nil {
+		e = &element{since: now}
+		s.elements[key] = e
+	}
+	e.identity, e.recovering = m.Identity, false
+	if m.State == handlespace.Up {
+		e.weight = weight
+		e.become(maps.Active, now)
+	} else {
+		e.become(maps.Away, now)
+	}
+}
+
+// part ends an element. One that left of its own will, or whose server is there under another
+// PE identifier, drains; one that is unreachable is lost.
+func (s *service) part(key elementKey, reason handlespace.DepartReason, now time.Time) {
+	e := s.elements[key]
+	if e == nil {
+		return
+	}
+	e.recovering = false
+	gone := reason == handlespace.Lost || reason == handlespace.Unreachable
+	if gone && !s.servedByAnother(key, e.identity) {
+		e.become(maps.Lost, now)
+	} else {
+		e.become(maps.Draining, now)
+	}
+}
+
+func (s *service) servedByAnother(key elementKey, identity string) bool {
+	for other, e := range s.elements {
+		if other.pe != key.pe && other.addr == key.addr && e.state == maps.Active && e.identity == identity {
+			return true
+		}
+	}
+	return false
+}
+
+// drainMissing catches what moved to another address: the pool does not list it and nobody said
+// that it left.
+func (s *service) drainMissing(present map[elementKey]bool, now time.Time) {
+	for key, e := range s.elements {
+		if !present[key] && !e.recovering && e.state >= maps.Away {
+			e.become(maps.Draining, now)
+		}
+	}
+}
+
+// wanted is what the kernel shall know, in a stable order.
+func (s *service) wanted() []maps.Element {
+	list := make([]maps.Element, 0, len(s.elements))
+	for key, e := range s.elements {
+		list = append(list, maps.Element{PE: uint32(key.pe), Addr: key.addr, Weight: e.weight, State: e.state})
+	}
+	slices.SortFunc(list, func(a, b maps.Element) int {
+		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.PE, b.PE))
+	})
+	return list
+}
