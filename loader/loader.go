@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -85,8 +86,10 @@ func (d *Datapath) loadVersion(cfg Config, version int) error {
 	if err != nil {
 		return fmt.Errorf("read the built-in program: %w", err)
 	}
-	for _, m := range spec.Maps {
-		m.Pinning = ebpf.PinByName
+	for name, m := range spec.Maps {
+		if !strings.HasPrefix(name, ".") { // the object's own data is not state
+			m.Pinning = ebpf.PinByName
+		}
 	}
 	spec.Maps["flows"].MaxEntries = 2 * cfg.Flows
 	dir := versionDir(cfg.Dir, version)
