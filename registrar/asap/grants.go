@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package asap
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// grants is who may do what, by the identity's name. An identity with several grants has what each of them allows.
+type grants map[string][]Grant
+
+func grantsOf(list []Grant) grants {
+	g := grants{}
+	for _, one := range list {
+		g[one.Identity] = append(g[one.Identity], one)
+	}
+	return g
+}
+
+// allow checks that an identity may serve a pool from all these addresses; at least one is needed, since an element
+// without an address could be anywhere.
+func (g grants) allow(who handlespace.Identity, pool wire.PoolHandle, addrs []netip.Addr) *wire.Error {
+	served := slices.DeleteFunc(slices.Clone(g[who.Name()]), func(one Grant) bool {
+		return !slices.Contains(one.Pools, pool)
+	})
+	switch {
+	case len(served) == 0:
+		return refuse(wire.CauseSecurity, "the identity may not serve this pool")
+	case len(addrs) == 0:
+		return refuse(wire.CauseSecurity, "no address that could be checked")
+	}
+	for _, a := range addrs {
+		if !slices.ContainsFunc(served, func(one Grant) bool { return one.covers(who, a) }) {
+			return refuse(wire.CauseSecurity, "the identity may not serve from this address")
+		}
+	}
+	return nil
+}
+
+func (g Grant) covers(who handlespace.Identity, addr netip.Addr) bool {
+	if len(g.Addresses) == 0 {
+		return who.HasAddr(addr)
+	}
+	return slices.ContainsFunc(g.Addresses, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// SetGrants replaces all grants. Elements that no longer have one leave as Revoked and are told so.
+func (c *Core) SetGrants(now time.Time, list []Grant) []Action {
+	s := step{now: now}
+	c.grants = grantsOf(list)
+	for _, name := range c.space.Owners() {
+		for _, k := range c.space.Owned(name) {
+			e, _ := c.space.Find(k)
+			if err := c.grants.allow(c.space.Owner(k), k.Pool, e.User.Addrs); err != nil {
+				c.dismiss(&s, k, handlespace.Revoked, err.ErrorCause())
+			}
+		}
+	}
+	return s.actions()
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package asap_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/weir-lb/weir/registrar/asap"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+const probe1 = "a <- keep-alive H=false 0x0000f00d web 1"
+
+func TestKeepAlive(t *testing.T) {
+	probed := []event{registers(0, "a", "web", 1), passes(15)} // at the latest after 1.5 intervals
+	checkRules(t, []rule{
+		{"RFC 5352 3.5: not before half an interval", probed[:1], passes(4.99), nil},
+		{"RFC 5352 3.5: with the H flag 0", probed[:1], passes(15), []string{probe1}},
+		{"not twice while an answer is due", probed, passes(17.9), nil},
+		{
+			"RFC 5352 3.5: who does not answer is removed, and its session is of no use",
+			probed, passes(18),
+			[]string{"web: 1 lost", "close a"},
+		},
+		{"RFC 5352 3.4: who answers stays", append(probed, acks(17, "a", "web", 1)), passes(18), nil},
+		{"and is asked again", append(probed, acks(17, "a", "web", 1)), passes(32), []string{probe1}},
+		{
+			"an answer from another session of the identity proves nothing",
+			append(probed, acks(17, "a.2", "web", 1)), passes(18),
+			[]string{"web: 1 lost", "close a"},
+		},
+		{
+			"nor does one from somebody else",
+			append(probed, acks(17, "b", "web", 1)), passes(18),
+			[]string{"web: 1 lost", "close a"},
+		},
+		{
+			"nor one without a proven identity",
+			append(probed, acks(17, "nobody", "web", 1)), passes(18),
+			[]string{"web: 1 lost", "close a"},
+		},
+		{"an answer to no question does nothing", probed[:1], acks(1, "a", "web", 1), nil},
+		{"nor does one for no element", probed[:1], acks(1, "a", "web", 2), nil},
+		{
+			"a registration is as good as an answer",
+			append(probed, registers(17, "a", "web", 1)), passes(18), nil,
+		},
+		{
+			"the others of the session are away",
+			append(probed, registers(16, "a", "db", 2)), passes(18),
+			[]string{"web: 1 lost", "db: 2 away", "close a"},
+		},
+		{
+			"whose end then is no news",
+			append(probed, registers(16, "a", "db", 2), passes(18)), closes(18.1, "a"), nil,
+		},
+	})
+}
+
+func TestUnreachable(t *testing.T) {
+	three := []event{registers(0, "a", "web", 1), reports(1, "r", "web", 1), reports(1, "s", "web", 1)}
+	answered := []event{registers(0, "a", "web", 1), reports(1, "r", "web", 1), acks(1.1, "a", "web", 1)}
+	checkRules(t, []rule{
+		{"RFC 5352 3.5: a probe at once", three[:1], reports(1, "r", "web", 1), []string{probe1}},
+		{"one probe at a time", three[:2], reports(1, "s", "web", 1), nil},
+		{"RFC 5352 3.5: who answers the probe stays", answered, passes(4.5), nil},
+		{"RFC 5352 3.5: who does not is removed", three[:2], passes(4), []string{"web: 1 lost", "close a"}},
+		{
+			"RFC 5353 MAX-BAD-PE-REPORT: the third that reports removes",
+			three, reports(2, "t", "web", 1),
+			[]string{"web: 1 unreachable", "a <- deregistration web 1"},
+		},
+		{
+			"one identity counts once, whatever its sessions",
+			three, reports(2, "r.2", "web", 1), nil,
+		},
+		{
+			"a registration clears the count",
+			append(three, registers(2, "a", "web", 1)), reports(3, "t", "web", 1), []string{probe1},
+		},
+		{
+			"threats 2.14: a repeated report of one identity is not passed on at once",
+			answered, reports(1.2, "r", "web", 1), nil,
+		},
+		{"but it is after half an interval", answered, reports(6, "r", "web", 1), []string{probe1}},
+		{"and another's report is", answered, reports(1.2, "s", "web", 1), []string{probe1}},
+		{
+			"who is away cannot be probed",
+			[]event{registers(0, "a", "web", 1), closes(1, "a")}, reports(1, "r", "web", 1), nil,
+		},
+		{
+			"nor told, but it counts",
+			append(three, closes(1, "a")), reports(2, "t", "web", 1),
+			[]string{"web: 1 unreachable"},
+		},
+		{"nobody knows the element", nil, reports(0, "r", "web", 1), nil},
+		{"nobody has reported it", three[:1], reports(0, "nobody", "web", 1), nil},
+	})
+}
+
+// RFC 5352 3.5: the time between two keep-alives to the same element varies by plus or minus 50 percent.
+func TestKeepAlivesAreSpread(t *testing.T) {
+	w := newWorld()
+	now := w.start
+	w.core.Handle(now, w.identity("a"), &wire.Registration{Pool: "web", Element: element(1)})
+	var shortest, longest, sum time.Duration = time.Hour, 0, 0
+	const probes = 1000
+	for range probes {
+		at := w.core.Deadline()
+		gap := at.Sub(now)
+		shortest, longest, sum = min(shortest, gap), max(longest, gap), sum+gap
+		now = at
+		if got := w.lines(w.core.Tick(now)); len(got) != 1 || got[0] != probe1 {
+			t.Fatalf("at the deadline: %q", got)
+		}
+		w.core.Handle(now, w.identity("a"), &wire.EndpointKeepAliveAck{Pool: "web", PE: 1})
+	}
+	mean := sum / probes
+	if shortest < interval/2 || shortest > interval*6/10 || longest > interval*3/2 || longest < interval*14/10 {
+		t.Errorf("gaps from %v to %v, want about %v to %v", shortest, longest, interval/2, interval*3/2)
+	}
+	if mean < interval*9/10 || mean > interval*11/10 {
+		t.Errorf("mean gap %v, want about %v", mean, interval)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	w := newWorld(func(c *asap.Config) { c.KeepAlive.Interval = 0 })
+	if d := w.core.Deadline(); !d.IsZero() {
+		t.Errorf("empty: %v, want none", d)
+	}
+	w.play(registers(0, "a", "web", 1))
+	if d := w.core.Deadline(); !d.IsZero() {
+		t.Errorf("no probes, no end of life: %v, want none", d)
+	}
+	w.play(registers(0, "a", "web", 2, life(60)))
+	w.play(registers(0, "b", "web", 3))
+	w.play(closes(1, "b"))
+	for _, want := range []time.Duration{3 * time.Second, 60 * time.Second} {
+		if d := w.core.Deadline().Sub(w.start); d != want {
+			t.Errorf("deadline %v, want %v", d, want)
+		}
+		w.core.Tick(w.core.Deadline())
+	}
+	if d := w.core.Deadline(); !d.IsZero() {
+		t.Errorf("all over: %v, want none", d)
+	}
+}
