@@ -141,7 +141,16 @@ func describe(n *yaml.Node) string {
 	return strconv.Quote(n.Value)
 }
 
+// plain is s as it stands if that is one word, else in quotes.
+func plain(s string) string {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r == ' ' || !strconv.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
 func childPath(path, key string) string {
+	key = plain(key)
 	if path == "" {
 		return key
 	}

@@ -24,7 +24,7 @@ const maxSocketPath = 107
 func parseText(n *yaml.Node) (string, error) {
 	switch {
 	case n.ShortTag() != "!!str":
-		return "", fmt.Errorf("%s is not text; if it is meant as such, put it in quotes", n.Value)
+		return "", fmt.Errorf("%s is not text; if it is meant as such, put it in quotes", plain(n.Value))
 	case strings.TrimSpace(n.Value) == "":
 		return "", errors.New("is empty")
 	}

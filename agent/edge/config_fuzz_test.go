@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"strings"
+	"testing"
+)
+
+// Whatever the file holds, decoding ends, and every fault has a place and a text
+// of one line.
+func FuzzDecodeConfig(f *testing.F) {
+	for _, seed := range []string{
+		"", minimal, full, "registrar: &r {grants: [*r]}", "? {a: b}\n: c", "services: [[], {}, null, 1]", "- a\n- b",
+		"flows: {max: 0x, <<: {}}\n", "a: !!binary x", "log_level: !!map {}", "recovery: |\n  1s\n  2s", "\"a\\nb\": 1",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		_, faults := decodeConfig([]byte(text))
+		lines := strings.Count(strings.ReplaceAll(text, "\r", "\n"), "\n") + 2
+		for _, fault := range faults.all {
+			if fault.line < 1 || fault.line > lines || fault.text == "" || strings.Contains(fault.path+fault.text, "\n") {
+				t.Errorf("%+v", fault)
+			}
+		}
+	})
+}
