@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package transport
+
+import (
+	"bytes"
+	"io"
+	"net/netip"
+	"testing"
+)
+
+func TestSessionCarriesWholeMessages(t *testing.T) {
+	client, server := sessions(t)
+	ctx := testContext(t)
+	for _, n := range []int{4, 5, 6, 7, 8, 200, 16383, 16384, 16385, 65532, 65535} {
+		want := message(n)
+		sent := make(chan error, 1)
+		go func() { sent <- client.Write(ctx, want) }()
+		got, err := server.Read(ctx)
+		if err != nil {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%d bytes arrive as %d others", n, len(got))
+		}
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSessionNamesBothEnds(t *testing.T) {
+	client, server := sessions(t)
+	if client.Peer() != "pe-1" || server.Peer() != "pe-1" {
+		t.Errorf("peers %q and %q", client.Peer(), server.Peer())
+	}
+	if client.ID() == server.ID() {
+		t.Error("both sessions have one ID")
+	}
+	host := netip.MustParseAddr("127.0.0.1")
+	if a := client.LocalAddr(); a.Addr() != host || len(server.RemoteAddrs()) != 1 || server.RemoteAddrs()[0] != a {
+		t.Errorf("the client is at %v, the server sees %v", a, server.RemoteAddrs())
+	}
+	if a := server.LocalAddr(); a.Addr() != host || client.RemoteAddrs()[0] != a {
+		t.Errorf("the server is at %v, the client sees %v", a, client.RemoteAddrs())
+	}
+}
+
+func TestSessionEndsCleanly(t *testing.T) {
+	client, server := sessions(t)
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := server.Read(testContext(t)); !isEOF(err) {
+			t.Errorf("read after a clean close: %v", err)
+		}
+	}
+	if err := client.Close(); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+}
+
+func isEOF(err error) bool { return err == io.EOF }
