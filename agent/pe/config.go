@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pe
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/weir-lb/weir/registrar/transport/psk"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// Config is one pool element.
+type Config struct {
+	Pool   wire.PoolHandle
+	ID     wire.PEID      // kept for the life of the process; NewID draws one
+	Life   time.Duration  // of a registration: whole seconds, at least 1 s
+	User   wire.Transport // where the server serves: one address and a port
+	Policy wire.Policy
+
+	Registrars []Registrar // at least one; tried in turn
+	Identity   string      // the name that the registrars know this element by
+	Keys       *psk.Keys   // must hold Identity
+	Attempts   int         // give up after so many before the first success; 0: never
+
+	Check         func(context.Context) error // asks the server whether it is well; nil: it always is
+	CheckInterval time.Duration               // between the starts of two checks, and a check's time limit
+	Drain         time.Duration               // how long Run stays after the deregistration; may be 0
+
+	Nudge <-chan os.Signal // each one reloads Keys and registers at once; may be nil
+	Again <-chan struct{}  // closed to end a drain early; may be nil
+	Log   *slog.Logger
+}
+
+// Registrar is where a registrar listens.
+type Registrar struct {
+	Host string // a name or an address
+	Port uint16
+}
+
+// String is host:port, with brackets around an IPv6 address.
+func (r Registrar) String() string {
+	return net.JoinHostPort(r.Host, strconv.Itoa(int(r.Port)))
+}
+
+// NewID draws a PE identifier of good quality (RFC 5352 3.1 R2.2). It is never
+// 0, which some registrars refuse.
+func NewID() wire.PEID {
+	var b [4]byte
+	for {
+		rand.Read(b[:]) // never fails: the runtime would end the process
+		if id := binary.BigEndian.Uint32(b[:]); id != 0 {
+			return wire.PEID(id)
+		}
+	}
+}

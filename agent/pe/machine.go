@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pe
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// phase is where the machine stands with its registrar. There is a session in
+// registering, registered and deregistering, and in no other phase.
+type phase uint8
+
+const (
+	offline       phase = iota // timer: when to dial; zero if nothing asks for it
+	dialing                    // no timer, the dial has its own limit
+	registering                // timer: T2
+	registered                 // timer: T4
+	deregistering              // timer: T3
+)
+
+// action is what Run has to do for the machine: one of the four below.
+type action any
+
+type (
+	dial   struct{ registrar Registrar } // answered by connected or lost
+	send   struct{ message wire.Message }
+	hangup struct{}            // end the session or the dial; lost is not called for it
+	exit   struct{ err error } // the last action
+)
+
+// machine is the element's protocol state. Every event takes the time and
+// returns what to do; tick must be called when deadline has come.
+type machine struct {
+	cfg    *Config
+	log    *slog.Logger
+	random *rand.Rand
+
+	phase     phase
+	timer     time.Time
+	registrar int           // index of the current or next one
+	failures  int           // attempts in a row without a successful registration
+	accepted  bool          // a registrar has accepted us at least once
+	owed      bool          // a registrar may list us until we deregister
+	leftAt    time.Time     // when it left the pool last; zero: never, so no drain is left
+	home      wire.ServerID // zero: undetermined
+	health    health
+
+	stopping bool
+	giveUpAt time.Time // stopping: when the deregistration is no longer waited for
+	result   error     // stopping: what exit will carry
+	exited   bool
+
+	out []action
+}
+
+func newMachine(cfg *Config, random *rand.Rand) *machine {
+	m := &machine{cfg: cfg, random: random}
+	m.log = cfg.Log.With("pool", string(cfg.Pool), "pe", cfg.ID.String())
+	if cfg.Check == nil {
+		m.health = health{well: true, judged: true}
+	}
+	return m
+}
+
+// start is the first event.
+func (m *machine) start(now time.Time) []action { return m.step(now) }
+
+// connected is called when a dial has led to a session.
+func (m *machine) connected(now time.Time) []action {
+	switch {
+	case m.wanted():
+		m.register(now)
+	case m.owed:
+		m.deregister(now)
+	default:
+		m.hangUp()
+	}
+	return m.step(now)
+}
+
+// lost is called when a dial has failed or a session has ended by itself.
+func (m *machine) lost(now time.Time, err error) []action {
+	switch m.phase {
+	case offline:
+		return m.step(now)
+	case dialing:
+		m.fail(now, "no connection", err)
+	default:
+		m.fail(now, "connection lost", err)
+	}
+	return m.step(now)
+}
+
+// checked is called with the result of each health check.
+func (m *machine) checked(now time.Time, err error) []action {
+	first := !m.health.judged
+	changed := m.health.record(err == nil)
+	switch {
+	case first && err != nil:
+		m.log.Warn("server not ready", "err", err)
+	case changed && m.health.well:
+		m.log.Info("server is well")
+	case changed:
+		m.log.Warn("server check failed", "times", failuresToDown, "err", err)
+	case err != nil:
+		m.log.Debug("server check failed", "err", err)
+	}
+	return m.step(now)
+}
+
+// nudge is the operator's wish to register at once.
+func (m *machine) nudge(now time.Time) []action {
+	m.log.Info("nudged")
+	switch m.phase {
+	case registered:
+		m.register(now)
+	case offline:
+		m.timer = time.Time{}
+	}
+	return m.step(now)
+}
+
+// stop deregisters, drains, and exits with err. Only the first call counts.
+func (m *machine) stop(now time.Time, err error) []action {
+	m.beginStop(now, err)
+	return m.step(now)
+}
+
+// hasten ends a drain, or the wait for its deregistration, at once.
+func (m *machine) hasten(now time.Time) []action {
+	if m.stopping {
+		m.exit()
+	}
+	return m.step(now)
+}
+
+// tick lets the timers expire whose time has come.
+func (m *machine) tick(now time.Time) []action {
+	if m.stopping && !m.settled() && !now.Before(m.giveUpAt) {
+		m.log.Warn("deregistration not confirmed", "waited", t3Deregistration)
+		m.left(now)
+	}
+	if !m.timer.IsZero() && !now.Before(m.timer) {
+		m.timer = time.Time{} // in offline, step dials
+		m.expire(now)
+	}
+	return m.step(now)
+}
+
+func (m *machine) expire(now time.Time) {
+	switch m.phase {
+	case registering: // RFC 5352 3.1: T2 expired, hunt for another registrar
+		m.fail(now, "registration not answered", fmt.Errorf("no response within %v", t2Registration))
+	case deregistering: // RFC 5352 3.2: T3 expired, the same
+		m.fail(now, "deregistration not answered", fmt.Errorf("no response within %v", t3Deregistration))
+	case registered:
+		m.register(now)
+	}
+}
+
+// deadline is when tick is due; zero if no timer runs.
+func (m *machine) deadline() time.Time {
+	switch {
+	case m.exited:
+		return time.Time{}
+	case m.stopping && m.settled():
+		return m.leftAt.Add(m.cfg.Drain)
+	case m.stopping && (m.timer.IsZero() || m.giveUpAt.Before(m.timer)):
+		return m.giveUpAt
+	}
+	return m.timer
+}
+
+// wanted: should the element be registered?
+func (m *machine) wanted() bool { return m.health.well && !m.stopping }
+
+// settled: no registrar lists us, and no message about that is under way.
+func (m *machine) settled() bool { return !m.owed && m.phase <= dialing }
+
+// step moves towards what is wanted, and hands over the actions of the event.
+func (m *machine) step(now time.Time) []action {
+	switch {
+	case m.exited:
+	case m.stopping && m.settled():
+		if !now.Before(m.leftAt.Add(m.cfg.Drain)) {
+			m.exit()
+		}
+	case m.phase == offline && m.timer.IsZero() && (m.wanted() || m.owed):
+		m.phase = dialing
+		m.do(dial{m.current()})
+	case (m.phase == registering || m.phase == registered) && !m.wanted():
+		m.deregister(now)
+	}
+	out := m.out
+	m.out = nil
+	return out
+}
+
+func (m *machine) do(a action)        { m.out = append(m.out, a) }
+func (m *machine) current() Registrar { return m.cfg.Registrars[m.registrar] }
+
+// register sends ASAP_REGISTRATION and starts T2 (RFC 5352 3.1 R2 to R4).
+func (m *machine) register(now time.Time) {
+	m.phase, m.timer = registering, now.Add(t2Registration)
+	m.do(send{&wire.Registration{Pool: m.cfg.Pool, Element: wire.PoolElement{
+		ID:     m.cfg.ID,
+		Home:   m.home,
+		Life:   int32(m.cfg.Life / time.Second),
+		User:   m.cfg.User,
+		Policy: m.cfg.Policy,
+	}}})
+}
+
+// deregister sends ASAP_DEREGISTRATION and starts T3 (RFC 5352 3.2 D1 to D4).
+func (m *machine) deregister(now time.Time) {
+	m.phase, m.timer = deregistering, now.Add(t3Deregistration)
+	m.do(send{&wire.Deregistration{Pool: m.cfg.Pool, PE: m.cfg.ID}})
+}
+
+// left notes that the element is in no registrar's list any more.
+func (m *machine) left(now time.Time) {
+	m.owed, m.leftAt = false, now
+	m.hangUp()
+}
+
+func (m *machine) hangUp() {
+	if m.phase != offline {
+		m.do(hangup{})
+	}
+	m.phase, m.timer, m.home = offline, time.Time{}, 0
+}
+
+// fail leaves this registrar for the next one, after a wait.
+func (m *machine) fail(now time.Time, what string, err error) {
+	m.hangUp()
+	m.failures++
+	if m.cfg.Attempts > 0 && !m.accepted && m.failures >= m.cfg.Attempts {
+		m.result = fmt.Errorf("gave up after %d attempts to register with %v: %s: %w", m.failures, m.current(), what, err)
+		m.stopping = true
+		m.exit()
+		return
+	}
+	wait := backoff(m.failures, m.random)
+	m.log.Warn(what, "registrar", m.current().String(), "err", err, "retry_in", wait.Round(time.Millisecond))
+	m.timer = now.Add(wait)
+	m.registrar = (m.registrar + 1) % len(m.cfg.Registrars)
+}
+
+func (m *machine) beginStop(now time.Time, err error) {
+	if m.stopping {
+		return
+	}
+	m.stopping, m.result, m.giveUpAt = true, err, now.Add(t3Deregistration)
+	if m.owed && m.phase == offline {
+		m.timer = time.Time{} // deregister now, not after the backoff
+	}
+}
+
+func (m *machine) exit() {
+	if m.phase != offline {
+		m.hangUp()
+	}
+	m.exited = true
+	m.do(exit{m.result})
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pe
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+func TestRunRegistersAnswersAndLeaves(t *testing.T) {
+	s := serve(t, "127.0.0.1:0")
+	e := start(t, nil, s.addr())
+	p := s.accept()
+	if got := p.session.Peer(); got != "pe-1" {
+		t.Errorf("identity %q, want pe-1", got)
+	}
+	want := &wire.Registration{Pool: "web", Element: wire.PoolElement{
+		ID: 0x00c0ffee, Life: 600, Policy: wire.Policy{Type: wire.PolicyRoundRobin},
+		User: wire.Transport{Protocol: wire.ProtocolTCP, Port: 8080, Addrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}},
+	}}
+	got := receive[*wire.Registration](p)
+	if len(got.Element.Policy.Data) == 0 {
+		got.Element.Policy.Data = nil // an empty and an absent one are the same bytes
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("registration\n got %+v\nwant %+v", got, want)
+	}
+	p.send(&wire.RegistrationResponse{Pool: "web", PE: 0x00c0ffee})
+
+	p.send(&wire.EndpointKeepAlive{Server: 7, Pool: "mail"}) // KA1: no answer
+	p.send(&wire.EndpointKeepAlive{Server: 7, Pool: "web", Home: true})
+	if ack := receive[*wire.EndpointKeepAliveAck](p); *ack != (wire.EndpointKeepAliveAck{Pool: "web", PE: 0x00c0ffee}) {
+		t.Errorf("ack %+v", ack)
+	}
+	e.stop()
+	p.grantLeave()
+	if err := e.wait(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	for _, line := range []string{"msg=registered pool=web pe=0x00c0ffee registrar=" + s.addr().String(), "msg=deregistered"} {
+		if !strings.Contains(e.log.String(), line) {
+			t.Errorf("no %q in the log:\n%s", line, e.log.String())
+		}
+	}
+}
+
+func TestRunReturnsToARestartedRegistrar(t *testing.T) {
+	s := serve(t, "127.0.0.1:0")
+	e := start(t, nil, s.addr())
+	for range 3 {
+		p := s.enrol()
+		at := s.addr().String()
+		s.listener.Close()
+		p.session.Close()
+		s = serve(t, at)
+	}
+	p := s.enrol()
+	if !strings.Contains(e.log.String(), `msg="connection lost"`) {
+		t.Errorf("no lost connection in the log:\n%s", e.log.String())
+	}
+	e.stop()
+	p.grantLeave()
+	if err := e.wait(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestRunGoesRoundTheRegistrars(t *testing.T) {
+	dead, live := serve(t, "127.0.0.1:0"), serve(t, "127.0.0.1:0")
+	dead.listener.Close()
+	start(t, nil, dead.addr(), live.addr())
+	live.enrol()
+}
+
+func TestRunTellsWhyAHandshakeFails(t *testing.T) {
+	for name, line := range map[string]string{"wrong key": "pe-1:" + wrongKey, "unknown identity": "pe-9:" + goodKey} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, "127.0.0.1:0")
+			e := start(t, func(c *Config) {
+				c.Keys = keys(t, line)
+				c.Identity, _, _ = strings.Cut(line, ":")
+				c.Attempts = 2
+			}, s.addr())
+			err := e.wait()
+			identity, _, _ := strings.Cut(line, ":")
+			want := "gave up after 2 attempts to register with " + s.addr().String() +
+				`: no connection: the registrar has no identity "` + identity + `" or another key for it, compare both key files: `
+			if err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Fatalf("Run:\n got %v\nwant %s…", err, want)
+			}
+			for _, key := range []string{goodKey, wrongKey} {
+				if strings.Contains(err.Error()+e.log.String(), key) {
+					t.Errorf("a key is in the error or the log:\n%v\n%s", err, e.log.String())
+				}
+			}
+		})
+	}
+}
+
+func TestRunEndsOnARejection(t *testing.T) {
+	s := serve(t, "127.0.0.1:0")
+	e := start(t, nil, s.addr())
+	p := s.accept()
+	r := receive[*wire.Registration](p)
+	p.send(&wire.RegistrationResponse{Reject: true, Pool: r.Pool, PE: r.Element.ID,
+		Causes: []wire.ErrorCause{{Code: wire.CauseSecurity}}})
+	err := e.wait()
+	if err == nil || !strings.Contains(err.Error(), "rejected due to security considerations") {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestRunFollowsTheServersHealth(t *testing.T) {
+	var down atomic.Bool
+	s := serve(t, "127.0.0.1:0")
+	start(t, func(c *Config) {
+		c.Check = func(context.Context) error {
+			if down.Load() {
+				return errSick
+			}
+			return nil
+		}
+	}, s.addr())
+	p := s.enrol()
+	down.Store(true)
+	p.grantLeave()
+	down.Store(false)
+	s.enrol()
+}
+
+func TestRunNudged(t *testing.T) {
+	s := serve(t, "127.0.0.1:0")
+	nudge := make(chan os.Signal)
+	start(t, func(c *Config) { c.Nudge = nudge }, s.addr())
+	p := s.enrol()
+	p.send(&wire.EndpointKeepAlive{Server: 7, Pool: testPool})
+	receive[*wire.EndpointKeepAliveAck](p) // it has seen the response before this
+	nudge <- syscall.SIGHUP
+	p.grant()
+}
+
+func TestRunReportsWhatItDoesNotUnderstand(t *testing.T) {
+	s := serve(t, "127.0.0.1:0")
+	start(t, nil, s.addr())
+	p := s.enrol()
+	p.sendRaw([]byte{0x2f, 0, 0, 4}) // RFC 5354 4: top bits 00, dropped in silence
+	p.sendRaw([]byte{0x6f, 0, 0, 4}) // top bits 01: dropped and reported
+	got := receive[*wire.ErrorMessage](p)
+	want := []wire.ErrorCause{{Code: wire.CauseUnrecognizedMessage, Info: []byte{0x6f, 0, 0, 4}}}
+	if !reflect.DeepEqual(got.Causes, want) {
+		t.Errorf("reported %+v, want %+v", got.Causes, want)
+	}
+}
+
+func TestLocalFor(t *testing.T) {
+	loopback, elsewhere := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1")
+	for _, test := range []struct{ served, remote, want netip.Addr }{
+		{loopback, loopback, loopback},
+		{loopback, elsewhere, netip.Addr{}},                         // could not reach it
+		{elsewhere, netip.MustParseAddr("192.0.2.2"), netip.Addr{}}, // not ours
+		{loopback, netip.MustParseAddr("::1"), netip.Addr{}},
+	} {
+		if got := localFor(test.served, test.remote); got != test.want {
+			t.Errorf("serving at %v, registrar at %v: dial from %v, want %v", test.served, test.remote, got, test.want)
+		}
+	}
+}
