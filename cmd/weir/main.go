@@ -30,6 +30,7 @@ type env struct {
 // commands is the table of subcommands, in the order of weir help.
 func commands() []command {
 	return []command{
+		{"pe", "keep a server registered in a pool (the sidecar)", runPE},
 		{"version", "print the version of this binary", runVersion},
 		{"help", "describe a subcommand", runHelp},
 	}
