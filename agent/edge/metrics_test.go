@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestMetricsExposition(t *testing.T) {
+	c := newCollector(fixedStatus{status: exampleStatus()}, "v1.2.3")
+	want := `
+# HELP weir_bytes_total Bytes of frames by their one verdict.
+# TYPE weir_bytes_total counter
+weir_bytes_total{action="drop",verdict="guard_global_spent"} 2.7006642e+07
+weir_bytes_total{action="drop",verdict="guard_not_tcp"} 1536
+weir_bytes_total{action="drop",verdict="guard_source_spent"} 0
+weir_bytes_total{action="drop",verdict="steer_stray"} 0
+weir_bytes_total{action="pass",verdict="not_ours"} 700
+weir_bytes_total{action="redirect",verdict="steer_forward"} 9.87654321e+10
+# HELP weir_element_flows Flows of an element.
+# TYPE weir_element_flows gauge
+weir_element_flows{address="10.0.11.2:8080",element="0x00000001",identity="pe-1",pool="web",service="tcp://10.0.100.1:80"} 1234
+weir_element_flows{address="10.0.12.2:8080",element="0x00000002",identity="pe-2",pool="web",service="tcp://10.0.100.1:80"} 5
+weir_element_flows{address="10.0.13.2:8080",element="0x00000003",identity="",pool="web",service="tcp://10.0.100.1:80"} 0
+# HELP weir_element_weight Weight of an element in the selection of new flows.
+# TYPE weir_element_weight gauge
+weir_element_weight{address="10.0.11.2:8080",element="0x00000001",identity="pe-1",pool="web",service="tcp://10.0.100.1:80"} 3
+weir_element_weight{address="10.0.12.2:8080",element="0x00000002",identity="pe-2",pool="web",service="tcp://10.0.100.1:80"} 1
+weir_element_weight{address="10.0.13.2:8080",element="0x00000003",identity="",pool="web",service="tcp://10.0.100.1:80"} 2
+# HELP weir_flows Flows of a service.
+# TYPE weir_flows gauge
+weir_flows{pool="dns",service="udp://10.0.100.1:53"} 0
+weir_flows{pool="web",service="tcp://10.0.100.1:80"} 1239
+# HELP weir_interface_info Interfaces that the program is attached to; always 1.
+# TYPE weir_interface_info gauge
+weir_interface_info{interface="back0",mode="generic"} 1
+weir_interface_info{interface="front0",mode="native"} 1
+# HELP weir_packets_total Packets by their one verdict.
+# TYPE weir_packets_total counter
+weir_packets_total{action="drop",verdict="guard_global_spent"} 500123
+weir_packets_total{action="drop",verdict="guard_not_tcp"} 3
+weir_packets_total{action="drop",verdict="guard_source_spent"} 0
+weir_packets_total{action="drop",verdict="steer_stray"} 0
+weir_packets_total{action="pass",verdict="not_ours"} 7
+weir_packets_total{action="redirect",verdict="steer_forward"} 1.23456789e+08
+# HELP weir_ready Whether the gateway is attached and serving.
+# TYPE weir_ready gauge
+weir_ready 1
+# HELP weir_recovering Whether elements of the last run are kept without their registration.
+# TYPE weir_recovering gauge
+weir_recovering 0
+# HELP weir_start_time_seconds When the gateway started, in seconds since the epoch.
+# TYPE weir_start_time_seconds gauge
+weir_start_time_seconds 1.772334e+09
+`
+	err := testutil.CollectAndCompare(c, strings.NewReader(want),
+		"weir_bytes_total", "weir_element_flows", "weir_element_weight", "weir_flows", "weir_interface_info",
+		"weir_packets_total", "weir_ready", "weir_recovering", "weir_start_time_seconds")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetricsElementState(t *testing.T) {
+	s := Status{Services: []ServiceStatus{{VIP: "tcp://10.0.100.1:80", Pool: "web", Elements: []ElementStatus{
+		{PE: "0x00000001", Identity: "pe-1", Address: "10.0.11.2:80", State: StateDraining},
+	}}}}
+	const labels = `address="10.0.11.2:80",element="0x00000001",identity="pe-1",pool="web",service="tcp://10.0.100.1:80",state=`
+	want := `
+# HELP weir_element_state State of an element: 1 for the one it is in, else 0.
+# TYPE weir_element_state gauge
+weir_element_state{` + labels + `"active"} 0
+weir_element_state{` + labels + `"away"} 0
+weir_element_state{` + labels + `"draining"} 1
+weir_element_state{` + labels + `"lost"} 0
+`
+	c := newCollector(fixedStatus{status: s}, "v1.2.3")
+	if err := testutil.CollectAndCompare(c, strings.NewReader(want), "weir_element_state"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetricsOfTheRegistrar(t *testing.T) {
+	c := newCollector(fixedStatus{status: Status{Registrar: exampleStats()}}, "v1.2.3")
+	want := map[string]float64{
+		"sessions": 2, "pools": 1, "elements": 3, "sessions_opened_total": 4, "registrations_total": 5,
+		"reregistrations_total": 6, "deregistrations_total": 7, "resolutions_total": 8, "keep_alives_total": 9,
+		"keep_alive_acks_total": 10, "unreachable_reports_total": 11, "malformed_messages_total": 12,
+		"unknown_messages_total": 13, "peer_errors_total": 14, "gate_errors_total": 15,
+		`sessions_closed_total{reason="peer"}`: 16, `sessions_closed_total{reason="slow"}`: 0,
+		`connections_refused_total{reason="handshake"}`: 3, `connections_refused_total{reason="timeout"}`: 12,
+		`connections_refused_total{reason="too_many"}`:    0,
+		`requests_rejected_total{cause="invalid values"}`: 17,
+		`elements_departed_total{reason="lost"}`:          0,
+		`ignored_messages_total{type="ASAP_ERROR"}`:       18,
+	}
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		name, ours := strings.CutPrefix(family.GetName(), "weir_registrar_")
+		if !ours {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			labels := ""
+			for _, l := range m.GetLabel() {
+				labels = fmt.Sprintf("{%s=%q}", l.GetName(), l.GetValue())
+			}
+			got[name+labels] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("\n got %v\nwant %v", got, want)
+	}
+}
+
+func TestMetricsLint(t *testing.T) {
+	problems, err := testutil.CollectAndLint(newCollector(fixedStatus{status: exampleStatus()}, "v1.2.3"))
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+}
+
+// serveMetrics runs a metrics server until the test ends, and returns its URL.
+func serveMetrics(t *testing.T, source StatusSource) string {
+	t.Helper()
+	server, err := listenMetrics(netip.MustParseAddrPort("127.0.0.1:0"), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-done, server.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + server.local.listener.Addr().String() + "/metrics"
+}
+
+func scrape(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+func TestMetricsServer(t *testing.T) {
+	status, body := scrape(t, serveMetrics(t, fixedStatus{status: exampleStatus()}))
+	if status != http.StatusOK {
+		t.Errorf("status %d", status)
+	}
+	for _, want := range []string{"\nweir_build_info{goversion=\"go", "\nweir_ready 1\n", "\ngo_goroutines ", "\nprocess_open_fds "} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q in\n%s", want, body)
+		}
+	}
+}
+
+func TestMetricsServerFailsAsAWhole(t *testing.T) {
+	status, body := scrape(t, serveMetrics(t, fixedStatus{err: errors.New("the maps are gone")}))
+	if status != http.StatusInternalServerError || !strings.Contains(body, "the maps are gone") {
+		t.Errorf("%d: %s", status, body)
+	}
+}
+
+func TestMetricsServerOff(t *testing.T) {
+	server, err := listenMetrics(netip.AddrPort{}, fixedStatus{})
+	if server != nil || err != nil {
+		t.Fatalf("%v, %v", server, err)
+	}
+	if err := errors.Join(server.run(t.Context()), server.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetricsPortInUse(t *testing.T) {
+	url := serveMetrics(t, fixedStatus{})
+	addr := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics")
+	_, err := listenMetrics(netip.MustParseAddrPort(addr), fixedStatus{})
+	if err == nil || err.Error() != "open the metrics port: listen tcp4 "+addr+": bind: address already in use" {
+		t.Errorf("%v", err)
+	}
+}

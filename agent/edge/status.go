@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"context"
+	"time"
+
+	"github.com/weir-lb/weir/registrar"
+)
+
+// StatusSource is what the control socket and the metrics show. Status is called
+// from several goroutines at once.
+type StatusSource interface {
+	Status(ctx context.Context) (Status, error)
+}
+
+// Status is the document at GET /v1/status of the control socket. Counters
+// count since the kernel's maps were made, not since the process started.
+type Status struct {
+	Ready      bool              `json:"ready"`      // attached and serving
+	Recovering bool              `json:"recovering"` // elements of the last run are kept without their registration
+	StartedAt  time.Time         `json:"started_at"`
+	ServerID   string            `json:"server_id"` // 0x1a2b3c4d
+	Listen     string            `json:"listen"`    // the registrar's address and port
+	Interfaces []InterfaceStatus `json:"interfaces"`
+	Services   []ServiceStatus   `json:"services"` // in the configuration's order
+	Verdicts   []VerdictStatus   `json:"verdicts"`
+	Registrar  registrar.Stats   `json:"registrar"`
+}
+
+// InterfaceStatus is one interface that the program is attached to.
+type InterfaceStatus struct {
+	Name  string `json:"name"`
+	Mode  string `json:"mode"` // native or generic
+	Index int    `json:"index"`
+}
+
+// ServiceStatus is one service; Flows sums those of its elements.
+type ServiceStatus struct {
+	VIP      string          `json:"vip"` // tcp://10.0.100.1:80
+	Pool     string          `json:"pool"`
+	Policy   string          `json:"policy"` // of the pool; empty as long as nobody registered
+	Flows    uint64          `json:"flows"`
+	Elements []ElementStatus `json:"elements"`
+}
+
+// ElementStatus is one element of a service.
+type ElementStatus struct {
+	PE       string  `json:"pe"`       // 0x00000001
+	Identity string  `json:"identity"` // empty: kept from the last run, not registered since
+	Address  string  `json:"address"`  // 10.0.11.2:8080
+	Weight   uint32  `json:"weight"`
+	Share    float64 `json:"share"` // of the service's new flows, 0-1
+	State    string  `json:"state"` // one of the States
+	Flows    uint64  `json:"flows"`
+}
+
+// The states of an element, as ElementStatus has them.
+const (
+	StateActive   = "active"   // gets new flows
+	StateAway     = "away"     // association lost; keeps its flows for the grace
+	StateDraining = "draining" // left; keeps its flows until they end
+	StateLost     = "lost"     // its flows are reset
+)
+
+// VerdictStatus is how often one verdict was given.
+type VerdictStatus struct {
+	Name    string `json:"name"`
+	Action  string `json:"action"` // pass, drop, tx or redirect
+	Reason  string `json:"reason"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"` // of the frames as received
+}

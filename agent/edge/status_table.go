@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package edge
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteTable writes the status for people, in at most 100 columns with names of
+// usual length: what needs attention is in capitals, drops come with the most
+// frequent first.
+func (s Status) WriteTable(w io.Writer, now time.Time) error {
+	var b bytes.Buffer
+	s.writeHead(&b, now)
+	for _, service := range s.Services {
+		service.write(&b)
+	}
+	drops, others := split(s.Verdicts)
+	writeVerdicts(&b, "DROPPED", drops)
+	writeVerdicts(&b, "OTHER VERDICTS", others)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (s Status) writeHead(b *bytes.Buffer, now time.Time) {
+	state := "ready"
+	switch {
+	case !s.Ready:
+		state = "NOT READY"
+	case s.Recovering:
+		state = "ready, RECOVERING: elements of the last run are kept until they register again"
+	}
+	fmt.Fprintf(b, "weir edge  %s\n", state)
+	var interfaces []string
+	for _, i := range s.Interfaces {
+		interfaces = append(interfaces, fmt.Sprintf("%s (%s)", i.Name, i.Mode))
+	}
+	fmt.Fprintf(b, "registrar  %s, server %s: %d sessions, %d elements in %d pools\n",
+		s.Listen, s.ServerID, s.Registrar.Sessions, s.Registrar.Elements, s.Registrar.Pools)
+	writeCounts(b, "refused", s.Registrar.Refused)
+	writeCounts(b, "rejected", s.Registrar.Rejected)
+	writeCounts(b, "departed", s.Registrar.Departed)
+	fmt.Fprintf(b, "interfaces %s\n", cmp.Or(strings.Join(interfaces, ", "), "NONE"))
+	fmt.Fprintf(b, "up         %s, since %s\n", now.Sub(s.StartedAt).Truncate(time.Second), s.StartedAt.UTC().Format(time.RFC3339))
+}
+
+// writeCounts lists what happened, the most frequent first, or nothing.
+func writeCounts(b *bytes.Buffer, title string, counts map[string]uint64) {
+	var parts []string
+	for _, label := range slices.SortedFunc(maps.Keys(counts), func(x, y string) int {
+		return cmp.Or(cmp.Compare(counts[y], counts[x]), strings.Compare(x, y))
+	}) {
+		if counts[label] > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", label, counts[label]))
+		}
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(b, "%-10s %s\n", title, wrap(strings.Join(parts, ", "), 89, "\n           "))
+	}
+}
+
+func (s ServiceStatus) write(b *bytes.Buffer) {
+	active := 0
+	for _, e := range s.Elements {
+		if e.State == StateActive {
+			active++
+		}
+	}
+	health := fmt.Sprintf("%d of %d elements active", active, len(s.Elements))
+	if active == 0 {
+		health = "NO ACTIVE ELEMENT: new flows are refused"
+	}
+	fmt.Fprintf(b, "\n%s  pool %s  policy %s  flows %d  %s\n",
+		s.VIP, s.Pool, cmp.Or(s.Policy, "unknown"), s.Flows, health)
+	if len(s.Elements) == 0 {
+		return
+	}
+	t := newTable(b)
+	fmt.Fprintf(t, "  ELEMENT\tIDENTITY\tADDRESS\t%6s\t%6s\tSTATE\t%9s\n", "WEIGHT", "SHARE", "FLOWS")
+	for _, e := range s.Elements {
+		state := e.State
+		if state != StateActive {
+			state = strings.ToUpper(state)
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%6d\t%5.1f%%\t%s\t%9d\n",
+			e.PE, cmp.Or(e.Identity, "-"), e.Address, e.Weight, 100*e.Share, state, e.Flows)
+	}
+	t.Flush() // a bytes.Buffer takes everything
+}
+
+// split parts the drops from the rest, each with the most frequent first and
+// those that never happened last, by name.
+func split(verdicts []VerdictStatus) (drops, others []VerdictStatus) {
+	for _, v := range verdicts {
+		if v.Action == "drop" {
+			drops = append(drops, v)
+		} else {
+			others = append(others, v)
+		}
+	}
+	for _, list := range [][]VerdictStatus{drops, others} {
+		slices.SortFunc(list, func(a, b VerdictStatus) int {
+			return cmp.Or(cmp.Compare(b.Packets, a.Packets), strings.Compare(a.Name, b.Name))
+		})
+	}
+	return drops, others
+}
+
+// writeVerdicts lists what happened, and names what did not in one line.
+func writeVerdicts(b *bytes.Buffer, title string, verdicts []VerdictStatus) {
+	fmt.Fprintln(b)
+	t := newTable(b)
+	fmt.Fprintf(t, "%s\t%14s\t%8s\tREASON\n", title, "PACKETS", "BYTES")
+	var never []string
+	for _, v := range verdicts {
+		if v.Packets == 0 {
+			never = append(never, v.Name)
+			continue
+		}
+		fmt.Fprintf(t, "  %s\t%14d\t%8s\t%s\n", v.Name, v.Packets, size(v.Bytes), v.Reason)
+	}
+	t.Flush()
+	if len(never) > 0 {
+		fmt.Fprintf(b, "  none: %s\n", wrap(strings.Join(never, ", "), 92, "\n        "))
+	}
+}
+
+func newTable(b *bytes.Buffer) *tabwriter.Writer { return tabwriter.NewWriter(b, 0, 0, 2, ' ', 0) }
+
+// size is a count of bytes with a unit: 999B, 1.5K, 20M (of 1024).
+func size(n uint64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%dB", n)
+	}
+	v, unit := float64(n), -1
+	for v >= 1024 && unit < len("KMGTPE")-1 {
+		v, unit = v/1024, unit+1
+	}
+	format := "%.1f%c"
+	if v >= 9.95 {
+		format = "%.0f%c"
+	}
+	return fmt.Sprintf(format, v, "KMGTPE"[unit])
+}
+
+// wrap breaks s at spaces into lines of at most width columns.
+func wrap(s string, width int, newline string) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(s) {
+		switch {
+		case i == 0:
+		case column+1+len(word) > width:
+			b.WriteString(newline)
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}
