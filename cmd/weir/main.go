@@ -30,7 +30,9 @@ type env struct {
 // commands is the table of subcommands, in the order of weir help.
 func commands() []command {
 	return []command{
+		{"edge", "run the gateway: the registrar, its guard and the steering", runEdge},
 		{"pe", "keep a server registered in a pool (the sidecar)", runPE},
+		{"status", "show the gateway on this machine", runStatus},
 		{"version", "print the version of this binary", runVersion},
 		{"help", "describe a subcommand", runHelp},
 	}
