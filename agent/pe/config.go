@@ -34,7 +34,7 @@ type Config struct {
 	Drain         time.Duration               // how long Run stays after the deregistration; may be 0
 
 	Nudge <-chan os.Signal // each one reloads Keys and registers at once; may be nil
-	Again <-chan struct{}  // closed to end a drain early; may be nil
+	Again <-chan struct{}  // closed to end Run at once, after ctx; may be nil
 	Log   *slog.Logger
 }
 

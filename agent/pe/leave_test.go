@@ -34,6 +34,13 @@ func TestSecondSignalEndsTheWaitForTheRegistrar(t *testing.T) {
 	r.want(r.hasten(r.now), hangup{}, exit{nil})
 }
 
+// Two signals in quick succession are both pending, and a select takes either.
+func TestSecondSignalSeenBeforeTheFirstIsNotLost(t *testing.T) {
+	r := enrolled(t, nil)
+	r.want(r.hasten(r.now), hangup{}, exit{nil})
+	r.want(r.stop(r.now, nil))
+}
+
 func TestStopWithoutARegistrationExitsAtOnce(t *testing.T) {
 	for name, prepare := range map[string]func(*rig){
 		"dialing":    func(*rig) {},

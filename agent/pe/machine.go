@@ -131,11 +131,11 @@ func (m *machine) stop(now time.Time, err error) []action {
 	return m.step(now)
 }
 
-// hasten ends a drain, or the wait for its deregistration, at once.
+// hasten ends a drain, or the wait for its deregistration, at once. It may come
+// before the stop that it follows, if both were pending.
 func (m *machine) hasten(now time.Time) []action {
-	if m.stopping {
-		m.exit()
-	}
+	m.beginStop(now, nil)
+	m.exit()
 	return m.step(now)
 }
 

@@ -53,7 +53,8 @@ func TestRunRegistersAnswersAndLeaves(t *testing.T) {
 }
 
 func TestRunReturnsToARestartedRegistrar(t *testing.T) {
-	s := serve(t, "127.0.0.1:0")
+	// The element dials from 127.0.0.1, so that it cannot take the port while nobody listens.
+	s := serve(t, "127.0.0.2:0")
 	e := start(t, nil, s.addr())
 	for range 3 {
 		p := s.enrol()
@@ -157,6 +158,25 @@ func TestRunReportsWhatItDoesNotUnderstand(t *testing.T) {
 	want := []wire.ErrorCause{{Code: wire.CauseUnrecognizedMessage, Info: []byte{0x6f, 0, 0, 4}}}
 	if !reflect.DeepEqual(got.Causes, want) {
 		t.Errorf("reported %+v, want %+v", got.Causes, want)
+	}
+}
+
+func TestRunLeavesARegistrarThatDoesNotRead(t *testing.T) {
+	s := serve(t, "127.0.0.1:0")
+	e := start(t, nil, s.addr())
+	p := s.enrol()
+	flood, err := wire.AppendASAP(nil, &wire.EndpointKeepAlive{Server: 7, Pool: testPool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for err == nil { // until the acks fill both ends' buffers and the queue
+		err = p.session.Write(ctx, flood)
+	}
+	s.enrol()
+	if want := `msg="connection lost"`; !strings.Contains(e.log.String(), want) || !strings.Contains(e.log.String(), errNotReading.Error()) {
+		t.Errorf("no %q with %q in the log:\n%s", want, errNotReading, e.log.String())
 	}
 }
 
