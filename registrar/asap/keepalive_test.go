@@ -3,6 +3,7 @@
 package asap_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,27 @@ func TestUnreachable(t *testing.T) {
 		{"nobody knows the element", nil, reports(0, "r", "web", 1), nil},
 		{"nobody has reported it", three[:1], reports(0, "nobody", "web", 1), nil},
 	})
+}
+
+// A registrar that did not run could not hear: who owed an answer or was away then has the same time once more.
+func TestForgive(t *testing.T) {
+	w := newWorld()
+	for _, e := range []event{
+		registers(0, "a", "web", 1), registers(0, "b", "web", 2, life(30)), closes(0, "b"), reports(0, "r", "web", 1),
+	} {
+		w.play(e)
+	}
+	w.core.Forgive(w.start.Add(25 * time.Second))
+	for _, step := range []struct {
+		at   float64
+		want string
+	}{
+		{26.9, ""}, {27, "web: 1 up, 2 lost"}, {27.9, ""}, {28, "web: 1 lost|close a"},
+	} {
+		if got := strings.Join(w.lines(w.play(passes(step.at))), "|"); got != step.want {
+			t.Errorf("at %v s: %q, want %q", step.at, got, step.want)
+		}
+	}
 }
 
 // RFC 5352 3.5: the time between two keep-alives to the same element varies by plus or minus 50 percent.

@@ -54,6 +54,20 @@ func (w *watch) reported(by string) bool {
 	return true
 }
 
+// Forgive begins the waits for answers and the graces that are over at now anew. It is for a caller that did not run for a
+// while: what elements did meanwhile could not be noticed. It costs O(elements).
+func (c *Core) Forgive(now time.Time) {
+	for _, w := range c.due {
+		if past(w.answer, now) {
+			w.answer = now.Add(c.cfg.KeepAlive.Timeout)
+		}
+		if past(w.grace, now) {
+			w.grace = now.Add(c.cfg.Grace)
+		}
+	}
+	heap.Init(&c.due)
+}
+
 // Tick does what is due at now: keep-alives, and the end of lives, graces and waits for answers.
 func (c *Core) Tick(now time.Time) []Action {
 	s := step{now: now}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registrar
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+func TestKeepAliveTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.enrol(t, "pe-1", 1)
+		began := time.Now()
+		if got, ok := l.receive(t).(*wire.EndpointKeepAlive); !ok || got.Home || got.Server != serverID || *got.PE != 1 {
+			t.Fatalf("got %+v, want a keep-alive", got)
+		}
+		if after := time.Since(began); after < 5*time.Second || after > 15*time.Second {
+			t.Errorf("asked after %v, want 10 s plus or minus 50 %%", after)
+		}
+		l.send(t, &wire.EndpointKeepAliveAck{Pool: "web", PE: 1})
+		l.receive(t) // the next one, which is not answered
+		asked := time.Now()
+		b.observer.want(t, "web: 01 lost")
+		if after := time.Since(asked); after != 3*time.Second {
+			t.Errorf("lost after %v, want 3 s", after)
+		}
+		synctest.Wait()
+		if !l.isClosed() || b.Stats().Closed["unanswered"] != 1 {
+			t.Error("the session is not closed")
+		}
+	})
+}
+
+func TestAwayAndBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		close(b.enrol(t, "pe-1", 1).hangUp)
+		b.observer.want(t, "web: 01 away")
+		time.Sleep(1900 * time.Millisecond)
+		again := b.dial("pe-1")
+		again.send(t, registration("web", 1, "10.0.0.1"))
+		again.receive(t)
+		b.observer.want(t, "web: 01 up")
+		time.Sleep(3 * time.Second)
+		b.observer.wantNothingMore(t)
+		close(again.hangUp)
+		gone := time.Now()
+		b.observer.want(t, "web: 01 away", "web: 01 lost")
+		if after := time.Since(gone); after != 2*time.Second {
+			t.Errorf("lost after %v, want the grace of 2 s", after)
+		}
+	})
+}
+
+// The end of the registrar is no departure: the data plane must keep its last selection.
+func TestStopTellsNobody(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		links := []*link{b.enrol(t, "pe-1", 1), b.enrol(t, "pe-2", 2)}
+		b.stop()
+		synctest.Wait()
+		for _, l := range links {
+			if !l.isClosed() {
+				t.Error("a session is still open")
+			}
+			select {
+			case m := <-l.out:
+				t.Errorf("sent %x at the end", m)
+			default:
+			}
+		}
+		b.observer.wantNothingMore(t)
+	})
+}
+
+func TestListenerFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.enrol(t, "pe-1", 1)
+		close(b.listener.broken)
+		if err := <-b.done; err == nil {
+			t.Error("Run returned nil though the listener failed")
+		}
+		b.observer.wantNothingMore(t)
+		b.done <- nil
+	})
+}
+
+func TestGateFollowsSessions(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.dial("pe-3")
+		synctest.Wait()
+		peer := l.RemoteAddrs()[0]
+		for range 10 { // a session that says nothing lives on
+			if left := time.Until(b.gate.expiry(peer)); left < 20*time.Second || left > time.Minute {
+				t.Fatalf("admitted for %v more, want at most a minute, renewed at half of it", left)
+			}
+			time.Sleep(17 * time.Second)
+		}
+		close(l.hangUp)
+		synctest.Wait()
+		if !b.gate.expiry(peer).IsZero() {
+			t.Error("the gate is open after the end of the session")
+		}
+	})
+}
+
+func TestGateFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.gate.broken = true
+		b.enrol(t, "pe-1", 1) // all the same
+		synctest.Wait()
+		if n := b.Stats().GateErrors; n != 1 {
+			t.Errorf("%d gate errors, want 1", n)
+		}
+	})
+}
+
+func TestMalformedMessagesEndTheSession(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.enrol(t, "pe-1", 1)
+		for i := range 8 {
+			l.sendBytes([]byte{byte(wire.TypeRegistration), 0, 0, 4}) // without a handle
+			got, ok := l.receive(t).(*wire.ErrorMessage)
+			if !ok || got.Causes[0].Code != wire.CauseInvalidValues {
+				t.Fatalf("message %d: got %+v, want ASAP_ERROR with invalid values", i, got)
+			}
+		}
+		synctest.Wait()
+		if !l.isClosed() || b.Stats().Malformed != 8 || b.Stats().Closed["malformed"] != 1 {
+			t.Errorf("closed %v, stats %+v", l.isClosed(), b.Stats())
+		}
+		b.observer.want(t, "web: 01 away")
+	})
+}
+
+// RFC 5354 section 4: an unknown message is discarded, and reported if its type's highest bits are 01.
+func TestUnknownMessages(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.enrol(t, "pe-1", 1)
+		for range 20 {
+			l.sendBytes([]byte{0x3f, 0, 0, 4})
+			l.sendBytes([]byte{0x7f, 0, 0, 4})
+			got, ok := l.receive(t).(*wire.ErrorMessage)
+			if !ok || got.Causes[0].Code != wire.CauseUnrecognizedMessage || string(got.Causes[0].Info) != "\x7f\x00\x00\x04" {
+				t.Fatalf("got %+v, want the message in an ASAP_ERROR", got)
+			}
+		}
+		synctest.Wait()
+		if l.isClosed() || b.Stats().Unknown != 40 {
+			t.Errorf("closed %v, unknown %d, want 40", l.isClosed(), b.Stats().Unknown)
+		}
+	})
+}
+
+// RFC 5354 section 3: a parameter of an unknown type that begins with 11 is skipped, and reported.
+func TestUnknownParameterIsReportedAndTheMessageTaken(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.dial("pe-1")
+		raw, err := wire.AppendASAP(nil, &wire.HandleResolution{Pool: "none"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw = append(raw, 0xc0, 1, 0, 4)
+		raw[3] += 4
+		l.sendBytes(raw)
+		if got, ok := l.receive(t).(*wire.ErrorMessage); !ok || got.Causes[0].Code != wire.CauseUnrecognizedParameter {
+			t.Errorf("got %+v, want ASAP_ERROR with the parameter", got)
+		}
+		got, ok := l.receive(t).(*wire.HandleResolutionResponse)
+		if !ok || got.Causes[0].Code != wire.CauseUnknownPoolHandle {
+			t.Errorf("got %+v, want a negative response", got)
+		}
+	})
+}
+
+func TestPeerThatDoesNotRead(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.enrol(t, "pe-1", 1)
+		other := b.dial("pe-2")
+		for i := 0; !l.isClosed(); i++ {
+			if i > 2*outboxLen {
+				t.Fatal("still open")
+			}
+			l.send(t, &wire.HandleResolution{Pool: "web"})
+			synctest.Wait()
+		}
+		b.observer.want(t, "web: 01 away")
+		if n := b.Stats().Closed["slow"]; n != 1 {
+			t.Errorf("%d slow sessions closed, want 1", n)
+		}
+		other.send(t, &wire.HandleResolution{Pool: "web"})
+		other.receive(t)
+	})
+}
+
+// Answers of 64 KB each: the outbox is bounded in bytes, not only in messages.
+func TestPeerThatDoesNotReadLargeMessages(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.dial("pe-1")
+		large := make([]byte, 60_000)
+		large[0], large[2], large[3] = 0x7f, 60_000>>8, 60_000&0xff
+		sent := 0
+		for ; !l.isClosed() && sent < 20; sent++ {
+			l.sendBytes(large)
+			synctest.Wait()
+		}
+		if sent > 7 {
+			t.Errorf("closed after %d messages, want at most 7: 256 KiB and the one being written", sent)
+		}
+	})
+}
+
+// While the loop is busy, readers wait, and so do their peers; nothing is lost, and nothing piles up.
+func TestBackpressure(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.observer.delay = 70 * time.Second
+		l := b.dial("pe-1")
+		l.send(t, registration("web", 1, "10.0.0.1")) // the loop now sleeps in the observer
+		sent := make(chan int)
+		go func() {
+			n := 0
+			for ; n < 2*inboxLen; n++ {
+				select {
+				case l.in <- []byte{0x3f, 0, 0, 4}:
+				case <-time.After(time.Minute):
+					sent <- n
+					return
+				}
+			}
+			sent <- n
+		}()
+		if n := <-sent; n != inboxLen+1 {
+			t.Errorf("%d messages were read from the peer, want %d: the inbox, and one in the reader's hand", n, inboxLen+1)
+		}
+		l.receive(t)
+	})
+}
+
+// If the registrar did not run for a while, the answers that it could not see count for nothing.
+func TestStallBlamesNobody(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		one, two := b.enrol(t, "pe-1", 1), b.dial("pe-2")
+		one.receive(t) // keep-alive: an answer is due in 3 s
+		b.observer.delay = 10 * time.Second
+		two.send(t, registration("web", 2, "10.0.0.2"))
+		b.observer.want(t, "web: 01 up 02 up")
+		two.receive(t)
+		one.send(t, &wire.EndpointKeepAliveAck{Pool: "web", PE: 1})
+		synctest.Wait()
+		b.observer.wantNothingMore(t)
+	})
+}
+
+func TestManySessionsOfOneIdentity(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		first := b.enrol(t, "pe-1", 1)
+		var others []*link
+		for range maxPerIdentity - 1 {
+			others = append(others, b.dial("pe-1"))
+		}
+		synctest.Wait()
+		if first.isClosed() {
+			t.Fatal("closed too early")
+		}
+		others = append(others, b.dial("pe-1"))
+		synctest.Wait()
+		if !first.isClosed() {
+			t.Error("the oldest session is still open")
+		}
+		for i, l := range others {
+			if l.isClosed() {
+				t.Errorf("session %d is closed", i)
+			}
+		}
+		b.observer.want(t, "web: 01 away")
+	})
+}
+
+func TestMaxSessions(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.dial("pe-1")
+		two := b.dial("pe-2")
+		third := b.dial("pe-3")
+		synctest.Wait()
+		if two.isClosed() || !third.isClosed() || b.Stats().Closed["too_many"] != 1 || b.Stats().Sessions != 2 {
+			t.Errorf("stats %+v", b.Stats())
+		}
+		close(two.hangUp)
+		synctest.Wait()
+		if again := b.dial("pe-3"); again.isClosed() {
+			t.Error("there is room again")
+		}
+	}, func(c *Config) { c.MaxSessions = 2 })
+}
+
+func TestReloadRevokes(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		one, two := b.enrol(t, "pe-1", 1), b.enrol(t, "pe-2", 2)
+		b.Reload([]Grant{grant("pe-2")})
+		got, ok := one.receive(t).(*wire.DeregistrationResponse)
+		if !ok || len(got.Causes) != 1 || got.Causes[0].Code != wire.CauseSecurity {
+			t.Errorf("got %+v, want a deregistration with cause 0xa", got)
+		}
+		b.observer.want(t, "web: 02 up 01 revoked")
+		synctest.Wait()
+		if one.isClosed() || two.isClosed() {
+			t.Error("a session of an identity that has a key is closed")
+		}
+	})
+}
+
+func TestLastReloadCounts(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.enrol(t, "pe-1", 1)
+		b.observer.delay = time.Second
+		two := b.dial("pe-2")
+		two.send(t, registration("web", 2, "10.0.0.2"))
+		synctest.Wait() // the loop sleeps in the observer
+		b.Reload(nil)
+		b.Reload([]Grant{grant("pe-1")})
+		b.Reload([]Grant{grant("pe-1"), grant("pe-2")})
+		two.receive(t)
+		b.observer.want(t, "web: 01 up 02 up")
+		synctest.Wait()
+		b.observer.wantNothingMore(t)
+	})
+}
+
+func TestStatsHaveAllLabels(t *testing.T) {
+	s := newTally().stats()
+	if n := len(s.Closed); n != closeReasons {
+		t.Errorf("%d reasons of closed sessions, want %d", n, closeReasons)
+	}
+	for name, m := range map[string]map[string]uint64{"refused": s.Refused, "rejected": s.Rejected, "departed": s.Departed} {
+		if len(m) < 5 {
+			t.Errorf("%s has only %s", name, fmt.Sprint(m))
+		}
+	}
+}

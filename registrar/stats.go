@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registrar
+
+import (
+	"maps"
+	"sync"
+
+	"github.com/weir-lb/weir/registrar/asap"
+	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/transport"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// Stats is what a registrar holds and has done. Sessions, Pools and Elements are what is there now; all else counts up from
+// the start. The maps' keys are stable labels; those with a fixed set of labels always have all of them.
+type Stats struct {
+	Sessions int `json:"sessions"` // authenticated
+	Pools    int `json:"pools"`
+	Elements int `json:"elements"` // up or away
+
+	Opened  uint64            `json:"sessions_opened"`
+	Closed  map[string]uint64 `json:"sessions_closed"`  // by reason, see closeReason
+	Refused map[string]uint64 `json:"sessions_refused"` // connections that proved nothing, by transport's reason
+
+	Registrations      uint64            `json:"registrations"`   // of new elements
+	Reregistrations    uint64            `json:"reregistrations"` // of elements that were there
+	Deregistrations    uint64            `json:"deregistrations"`
+	Resolutions        uint64            `json:"resolutions"`
+	KeepAlives         uint64            `json:"keep_alives"`         // sent
+	KeepAliveAcks      uint64            `json:"keep_alive_acks"`     // that answered one
+	UnreachableReports uint64            `json:"unreachable_reports"` // of known elements
+	Rejected           map[string]uint64 `json:"rejected"`            // requests, by the cause's RFC name
+	Departed           map[string]uint64 `json:"departed"`            // elements, by reason
+
+	Malformed  uint64            `json:"malformed"`   // messages that were discarded as invalid
+	Unknown    uint64            `json:"unknown"`     // messages of unknown types, or with unknown parameters to report
+	Ignored    map[string]uint64 `json:"ignored"`     // messages that do not belong here, by type
+	PeerErrors uint64            `json:"peer_errors"` // ASAP_ERROR received
+	GateErrors uint64            `json:"gate_errors"` // the gate failed to admit or revoke
+}
+
+// tally collects the counts. All its methods are safe for concurrent use.
+type tally struct {
+	mu   sync.Mutex
+	now  Stats // but for what core has
+	core asap.Counters
+}
+
+func newTally() *tally {
+	t := &tally{now: Stats{Closed: map[string]uint64{}, Refused: map[string]uint64{}}}
+	for r := range closeReasons {
+		t.now.Closed[closeReason(r).String()] = 0
+	}
+	for _, r := range []string{
+		transport.ReasonAccept, transport.ReasonHandshake, transport.ReasonOwnIdentity, transport.ReasonTimeout,
+		transport.ReasonTooMany,
+	} {
+		t.now.Refused[r] = 0
+	}
+	return t
+}
+
+func (t *tally) count(f func(*Stats)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f(&t.now)
+}
+
+func (t *tally) open()                 { t.count(func(s *Stats) { s.Opened++ }) }
+func (t *tally) close(why closeReason) { t.count(func(s *Stats) { s.Closed[why.String()]++ }) }
+func (t *tally) refuse(reason string)  { t.count(func(s *Stats) { s.Refused[reason]++ }) }
+func (t *tally) gateFailed()           { t.count(func(s *Stats) { s.GateErrors++ }) }
+
+func (t *tally) fault(malformed bool) {
+	t.count(func(s *Stats) {
+		if malformed {
+			s.Malformed++
+		} else {
+			s.Unknown++
+		}
+	})
+}
+
+// publish makes the loop's state known.
+func (t *tally) publish(sessions int, core asap.Counters) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.now.Sessions, t.core = sessions, core
+}
+
+func (t *tally) stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, c := t.now, &t.core
+	s.Closed, s.Refused = maps.Clone(s.Closed), maps.Clone(s.Refused)
+	s.Pools, s.Elements = c.Pools, c.Elements
+	s.Registrations, s.Reregistrations, s.Deregistrations = c.Registrations, c.Reregistrations, c.Deregistrations
+	s.Resolutions, s.UnreachableReports, s.PeerErrors = c.Resolutions, c.UnreachableReports, c.PeerErrors
+	s.KeepAlives, s.KeepAliveAcks = c.KeepAlives, c.KeepAliveAcks
+	s.Rejected, s.Departed, s.Ignored = map[string]uint64{}, map[string]uint64{}, map[string]uint64{}
+	for cause, n := range c.Rejected {
+		s.Rejected[wire.CauseCode(cause).String()] = n
+	}
+	for reason, n := range c.Departed {
+		s.Departed[handlespace.DepartReason(reason).String()] = n
+	}
+	for typ, n := range c.Ignored {
+		if n > 0 {
+			s.Ignored[wire.MessageType(typ).String()] = n
+		}
+	}
+	return s
+}
