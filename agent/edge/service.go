@@ -125,15 +125,15 @@ func (s *service) meet(key elementKey, m handlespace.Element, weight uint32, now
 }
 
 // part ends an element. One that left of its own will, or whose server is there under another
-// PE identifier, drains; one that is unreachable is lost.
+// PE identifier, drains; one that is unreachable, or not trusted any more, is lost.
 func (s *service) part(key elementKey, reason handlespace.DepartReason, now time.Time) {
 	e := s.elements[key]
 	if e == nil {
 		return
 	}
 	e.recovering = false
-	gone := reason == handlespace.Lost || reason == handlespace.Unreachable
-	if gone && !s.servedByAnother(key, e.identity) {
+	unreachable := reason == handlespace.Lost || reason == handlespace.Unreachable
+	if reason == handlespace.Revoked || unreachable && !s.servedByAnother(key, e.identity) {
 		e.become(maps.Lost, now)
 	} else {
 		e.become(maps.Draining, now)
