@@ -4,12 +4,13 @@ package psk
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 	"unicode"
 	"unicode/utf8"
@@ -22,21 +23,19 @@ const (
 	maxKeyFile     = 8 << 20 // bytes: some 20,000 of the longest lines
 )
 
-// entry is one line of a key file. Whoever holds it zeroes the key.
+// entry is one line of a key file. Its key lies in the file's text: every other
+// place would be a copy that somebody has to overwrite, and the compiler makes
+// copies of its own when it moves a slice from the stack to the heap.
 type entry struct {
+	line     int
 	identity string
 	key      []byte
 }
 
-func zeroKeys(entries []entry) {
-	for _, e := range entries {
-		clear(e.key)
-	}
-}
-
-// readKeyFile reads a file that only its owner can read. The mode is that of
-// the file which was opened, whatever the path names by then.
-func readKeyFile(path string) ([]entry, error) {
+// readKeyFile reads a file that only its owner can read; the caller overwrites
+// what it returns. The mode is that of the file which was opened, whatever the
+// path names by then.
+func readKeyFile(path string) ([]byte, error) {
 	// O_NONBLOCK: opening a named pipe must not wait for its writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -51,15 +50,11 @@ func readKeyFile(path string) ([]entry, error) {
 		return nil, err
 	}
 	text := make([]byte, info.Size())
-	defer clear(text)
 	if _, err := io.ReadFull(f, text); err != nil {
+		clear(text)
 		return nil, fmt.Errorf("read key file %s: %w", path, err)
 	}
-	entries, err := parseKeys(text)
-	if err != nil {
-		return nil, fmt.Errorf("key file %s: %w", path, err)
-	}
-	return entries, nil
+	return text, nil
 }
 
 func checkKeyFile(path string, info os.FileInfo) error {
@@ -75,17 +70,11 @@ func checkKeyFile(path string, info os.FileInfo) error {
 	return nil
 }
 
-// keyParser holds what the lines before have taken.
-type keyParser struct {
-	entries    []entry
-	identities map[string]int            // to its line
-	keys       map[[sha256.Size]byte]int // a digest: no key outlives its entry
-}
-
-// parseKeys parses `identity:hexkey` lines. Its errors name lines, and never
-// quote one: a line with a mistake may be a key in the wrong place.
+// parseKeys returns the `identity:hexkey` lines, sorted by identity. It decodes
+// the keys in place. Its errors name lines, and never quote one: a line with a
+// mistake may be a key in the wrong place.
 func parseKeys(text []byte) ([]entry, error) {
-	p := keyParser{identities: map[string]int{}, keys: map[[sha256.Size]byte]int{}}
+	var entries []entry
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
@@ -93,42 +82,55 @@ func parseKeys(text []byte) ([]entry, error) {
 		if len(line) == 0 || line[0] == '#' {
 			continue
 		}
-		if err := p.line(number, line); err != nil {
-			zeroKeys(p.entries)
+		e, err := parseLine(line)
+		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
+		e.line = number
+		entries = append(entries, e)
 	}
-	if len(p.entries) == 0 {
-		return nil, errors.New("there is no key in it; write one identity:hexkey a line")
-	}
-	return p.entries, nil
+	return entries, checkEntries(entries)
 }
 
-// line takes what stands before the last colon as the identity: a key has none.
-func (p *keyParser) line(number int, line []byte) error {
+// parseLine takes what stands before the last colon as the identity: a key has none.
+func parseLine(line []byte) (entry, error) {
 	colon := bytes.LastIndexByte(line, ':')
 	if colon < 0 {
-		return errors.New("there is no colon; write identity:hexkey")
+		return entry{}, errors.New("there is no colon; write identity:hexkey")
 	}
 	if err := checkIdentity(line[:colon]); err != nil {
-		return err
-	}
-	identity := string(line[:colon])
-	if first, ok := p.identities[identity]; ok {
-		return fmt.Errorf("its identity already has a key on line %d", first)
+		return entry{}, err
 	}
 	key, err := decodeKey(line[colon+1:])
-	if err != nil {
-		return err
+	return entry{identity: string(line[:colon]), key: key}, err
+}
+
+// checkEntries sorts and compares in place: a map of keys, or of their digests,
+// would leave copies of them in memory.
+func checkEntries(entries []entry) error {
+	if len(entries) == 0 {
+		return errors.New("there is no key in it; write one identity:hexkey a line")
 	}
-	p.entries = append(p.entries, entry{identity, key})
-	p.identities[identity] = number
-	digest := sha256.Sum256(key)
-	if first, ok := p.keys[digest]; ok {
-		return fmt.Errorf("its key is also that of line %d; each identity needs a key of its own", first)
+	byKey := func(a, b entry) int { return cmp.Or(bytes.Compare(a.key, b.key), a.line-b.line) }
+	if first, again, ok := twice(entries, byKey, func(a, b entry) bool { return bytes.Equal(a.key, b.key) }); ok {
+		return fmt.Errorf("line %d: its key is also that of line %d; each identity needs a key of its own", again, first)
 	}
-	p.keys[digest] = number
+	byIdentity := func(a, b entry) int { return cmp.Or(cmp.Compare(a.identity, b.identity), a.line-b.line) }
+	if first, again, ok := twice(entries, byIdentity, func(a, b entry) bool { return a.identity == b.identity }); ok {
+		return fmt.Errorf("line %d: its identity already has a key on line %d", again, first)
+	}
 	return nil
+}
+
+// twice returns the lines of two entries that are equal.
+func twice(entries []entry, order func(a, b entry) int, equal func(a, b entry) bool) (first, again int, ok bool) {
+	slices.SortFunc(entries, order)
+	for i := 1; i < len(entries); i++ {
+		if equal(entries[i-1], entries[i]) {
+			return entries[i-1].line, entries[i].line, true
+		}
+	}
+	return 0, 0, false
 }
 
 func checkIdentity(identity []byte) error {
@@ -151,15 +153,12 @@ func decodeKey(digits []byte) ([]byte, error) {
 	if n := hex.DecodedLen(len(digits)); n > maxKeyLen {
 		return nil, fmt.Errorf("the key has %d bytes; the limit is %d", n, maxKeyLen)
 	}
-	key := make([]byte, hex.DecodedLen(len(digits)))
-	if _, err := hex.Decode(key, digits); err != nil {
-		clear(key)
-		// The cause would quote a digit.
+	n, err := hex.Decode(digits, digits)
+	if err != nil { // the cause would quote a digit
 		return nil, errors.New("the key is not hexadecimal (an even number of digits, nothing after them)")
 	}
-	if len(key) < minKeyLen {
-		clear(key)
-		return nil, fmt.Errorf("the key has %d bytes; it needs at least %d", len(key), minKeyLen)
+	if n < minKeyLen {
+		return nil, fmt.Errorf("the key has %d bytes; it needs at least %d", n, minKeyLen)
 	}
-	return key, nil
+	return digits[:n], nil
 }

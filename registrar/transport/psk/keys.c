@@ -26,6 +26,16 @@ struct psk_keys {
 	SSL_CTX *client, *server;
 };
 
+/* Byte by byte: memcpy leaves a key behind in vector registers, from where the
+ * next signal or lazily bound call saves it to some stack. */
+static void copy_key(unsigned char *to, const unsigned char *from, size_t n)
+{
+	volatile unsigned char *p = to;
+
+	while (n--)
+		*p++ = *from++;
+}
+
 static size_t table_size(size_t rows)
 {
 	return sizeof(struct psk_table) + rows * sizeof(struct row);
@@ -52,7 +62,7 @@ int psk_table_add(struct psk_table *t, const void *id, size_t idlen,
 	r->idlen = idlen;
 	r->keylen = keylen;
 	memcpy(r->id, id, idlen);
-	memcpy(r->key, key, keylen);
+	copy_key(r->key, key, keylen);
 	return 1;
 }
 
@@ -127,7 +137,7 @@ size_t psk_keys_find(struct psk_keys *k, const void *id, size_t idlen,
 			    sizeof(want), compare_rows);
 	if (r) {
 		n = r->keylen;
-		memcpy(key, r->key, n);
+		copy_key(key, r->key, n);
 	}
 	pthread_mutex_unlock(&k->lock);
 	return n;

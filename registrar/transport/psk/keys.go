@@ -44,19 +44,22 @@ func LoadKeys(path string) (*Keys, error) {
 func (k *Keys) Reload() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	entries, err := readKeyFile(k.path)
+	text, err := readKeyFile(k.path)
 	if err != nil {
 		return err
 	}
-	defer zeroKeys(entries)
+	defer clear(text)
+	entries, err := parseKeys(text)
+	if err != nil {
+		return fmt.Errorf("key file %s: %w", k.path, err)
+	}
 	if err := k.store.install(entries); err != nil {
 		return fmt.Errorf("key file %s: %w", k.path, err)
 	}
-	k.identities = k.identities[:0:0]
-	for _, e := range entries {
-		k.identities = append(k.identities, e.identity)
+	k.identities = make([]string, len(entries))
+	for i, e := range entries { // sorted, as parseKeys leaves them
+		k.identities[i] = e.identity
 	}
-	slices.Sort(k.identities)
 	return nil
 }
 
