@@ -150,14 +150,28 @@ func deleteFlows(m *bpf.WeirMaps, keys ...bpf.WeirFlowKey) error {
 func TCPFlows(m *bpf.WeirMaps, of RowID) ([]Flow, error) {
 	var found []Flow
 	err := eachFlow(m.Flows, func(key bpf.WeirFlowKey, f bpf.WeirFlow) error {
-		told := f.State == uint8(bpf.WeirFlowStateFLOW_RESET) || f.State == uint8(bpf.WeirFlowStateFLOW_SYN)
 		forward := key.Direction == uint8(bpf.WeirFlowDirectionFLOW_FORWARD)
-		if key.Protocol == TCP && forward && !told && (RowID{f.Element, f.Generation}) == of {
-			found = append(found, Flow{Client: addrPort(key.Src, key.Sport), VIP: addrPort(key.Dst, key.Dport), ClientAck: f.ClientAck})
+		if key.Protocol != TCP || !forward || (RowID{f.Element, f.Generation}) != of || over(m, key, f) {
+			return nil
 		}
+		found = append(found, Flow{Client: addrPort(key.Src, key.Sport), VIP: addrPort(key.Dst, key.Dport), ClientAck: f.ClientAck})
 		return nil
 	})
 	return found, err
+}
+
+// over says that the client of a forward entry needs not be told: it was reset, has not begun, or
+// both sides have sent their FIN.
+func over(m *bpf.WeirMaps, key bpf.WeirFlowKey, f bpf.WeirFlow) bool {
+	switch bpf.WeirFlowState(f.State) {
+	case bpf.WeirFlowStateFLOW_RESET, bpf.WeirFlowStateFLOW_SYN:
+		return true
+	case bpf.WeirFlowStateFLOW_CLOSING:
+		var back bpf.WeirFlow
+		err := m.Flows.Lookup(twin(key, f), &back)
+		return err == nil && back.State >= uint8(bpf.WeirFlowStateFLOW_CLOSING)
+	}
+	return false
 }
 
 // ForgetFlows removes every flow of an element, both directions.

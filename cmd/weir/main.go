@@ -33,6 +33,7 @@ func commands() []command {
 		{"edge", "run the gateway: the registrar, its guard and the steering", runEdge},
 		{"pe", "keep a server registered in a pool (the sidecar)", runPE},
 		{"status", "show the gateway on this machine", runStatus},
+		{"demo", "show a whole deployment on real traffic", runDemo},
 		{"version", "print the version of this binary", runVersion},
 		{"help", "describe a subcommand", runHelp},
 	}

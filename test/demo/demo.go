@@ -112,11 +112,11 @@ func deploy(ctx context.Context, l *lab.Lab, o Options) (*deployment, error) {
 		return nil, err
 	}
 	for i := range servers {
-		if err := d.startServer(ctx, i); err != nil {
+		if err := d.startServer(i); err != nil {
 			return nil, err
 		}
 	}
-	if err := d.startEdge(ctx); err != nil {
+	if err := d.startEdge(); err != nil {
 		return nil, err
 	}
 	return d, d.awaitReady(ctx)

@@ -49,7 +49,7 @@ func (d *deployment) drainCheck(ctx context.Context, c *Check) error {
 	if err := d.pes[drainedServer].Kill(); err != nil {
 		return err
 	}
-	if err := d.startPE(ctx, drainedServer); err != nil {
+	if err := d.startPE(drainedServer); err != nil {
 		return err
 	}
 	_, err = d.awaitActive(ctx, 5*time.Second, allIdentities()...)

@@ -16,7 +16,7 @@ const shareRequests = 840
 // enrolCheck: four elements enrol themselves, and clients reach them in the shares of the policy.
 func (d *deployment) enrolCheck(ctx context.Context, c *Check) error {
 	for i := range servers {
-		if err := d.startPE(ctx, i); err != nil {
+		if err := d.startPE(i); err != nil {
 			return err
 		}
 	}

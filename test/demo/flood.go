@@ -123,7 +123,7 @@ func (d *deployment) reregister(ctx context.Context, c *Check) error {
 
 // enrolSpare enrols an element that the gateway has never seen, and lets it go again.
 func (d *deployment) enrolSpare(ctx context.Context, c *Check) error {
-	p, err := d.enrol(ctx, d.servers[0], element{
+	p, err := d.enrol(d.servers[0], element{
 		identity: spareIdentity, key: d.keys[spareIdentity], pool: "web",
 		serve: fmt.Sprintf("tcp://%s:%d", serverAddr(0), sparePort), weight: 1, args: []string{"--drain", "0s"},
 	})

@@ -91,10 +91,10 @@ func (d *deployment) repair(ctx context.Context) error {
 	if err := d.reroute(silentServer); err != nil {
 		return err
 	}
-	if err := d.startServer(ctx, killedServer); err != nil {
+	if err := d.startServer(killedServer); err != nil {
 		return err
 	}
-	if err := d.startPE(ctx, killedServer); err != nil {
+	if err := d.startPE(killedServer); err != nil {
 		return err
 	}
 	_, err := d.awaitActive(ctx, 12*time.Second, allIdentities()...)

@@ -26,23 +26,25 @@ type deployment struct {
 	webs  [servers]*lab.Process
 }
 
-func (d *deployment) startEdge(ctx context.Context) (err error) {
-	d.edge, err = d.gateway.Start(exec.CommandContext(ctx, d.weir, "edge", "--config", d.path("edge.yaml")))
+// What serves runs until it is killed, or until the lab is closed: no check's context ends it.
+
+func (d *deployment) startEdge() (err error) {
+	d.edge, err = d.gateway.Start(exec.Command(d.weir, "edge", "--config", d.path("edge.yaml")))
 	return err
 }
 
-func (d *deployment) startServer(ctx context.Context, i int) error {
+func (d *deployment) startServer(i int) error {
 	conf, err := d.nginxConfig(serverName(i))
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, d.nginx, "-p", d.dir, "-e", "stderr", "-c", conf)
+	cmd := exec.Command(d.nginx, "-p", d.dir, "-e", "stderr", "-c", conf)
 	d.webs[i], err = d.servers[i].Start(cmd)
 	return err
 }
 
-func (d *deployment) startPE(ctx context.Context, i int) error {
-	p, err := d.enrol(ctx, d.servers[i], element{
+func (d *deployment) startPE(i int) error {
+	p, err := d.enrol(d.servers[i], element{
 		identity: identity(i), key: d.keys[identity(i)], pool: "web",
 		serve: fmt.Sprintf("tcp://%s:%d", serverAddr(i), serverPort), weight: weights[i],
 	})
@@ -58,14 +60,14 @@ type element struct {
 }
 
 // enrol starts a weir pe with a key file of its own.
-func (d *deployment) enrol(ctx context.Context, on *lab.Node, e element) (*lab.Process, error) {
+func (d *deployment) enrol(on *lab.Node, e element) (*lab.Process, error) {
 	keys, err := d.keyFile(fmt.Sprintf("%s-%s.key", on.Name(), e.identity), e.identity, e.key)
 	if err != nil {
 		return nil, err
 	}
 	args := []string{"pe", "--pool", e.pool, "--registrar", registrar, "--identity", e.identity, "--key-file", keys,
 		"--serve", e.serve, "--policy", "wrr", "--weight", strconv.Itoa(e.weight)}
-	return on.Start(exec.CommandContext(ctx, d.weir, append(args, e.args...)...))
+	return on.Start(exec.Command(d.weir, append(args, e.args...)...))
 }
 
 // traffic runs a client or an attacker to its end and decodes the line that it reports into result.

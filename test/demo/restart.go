@@ -57,7 +57,7 @@ func (d *deployment) restartEdge(ctx context.Context) error {
 	}
 	<-d.edge.Done()
 	pause(ctx, 300*time.Millisecond)
-	if err := d.startEdge(ctx); err != nil {
+	if err := d.startEdge(); err != nil {
 		return err
 	}
 	if err := d.awaitReady(ctx); err != nil {

@@ -34,7 +34,7 @@ func (d *deployment) rogues() []rogue {
 
 const (
 	refusedHandshake = "handshake"
-	refusedSecurity  = "Rejected Due to Security Considerations"
+	refusedSecurity  = "rejected due to security considerations"
 )
 
 // rogueCheck: who has no business in the pool is refused, and nothing in the kernel changes.
@@ -45,7 +45,7 @@ func (d *deployment) rogueCheck(ctx context.Context, c *Check) error {
 	}
 	for _, r := range d.rogues() {
 		r.element.weight = 100
-		p, err := d.enrol(ctx, d.attacker, r.element)
+		p, err := d.enrol(d.attacker, r.element)
 		if err != nil {
 			return err
 		}
