@@ -53,13 +53,19 @@ func (f keyFile) load(t testing.TB) *psk.Keys {
 // observer records what a registrar tells, as lines; a line waits in the channel until the test takes it.
 type observer struct {
 	lines chan string
-	delay time.Duration // what an observer must not do
+	sleep chan time.Duration // the next change blocks the loop, as it must not
 }
 
-func newObserver() *observer { return &observer{lines: make(chan string, 10_000)} }
+func newObserver() *observer {
+	return &observer{lines: make(chan string, 10_000), sleep: make(chan time.Duration, 1)}
+}
 
 func (o *observer) PoolChanged(p *handlespace.Pool, departed []handlespace.Departure) {
-	time.Sleep(o.delay)
+	select {
+	case d := <-o.sleep:
+		time.Sleep(d)
+	default:
+	}
 	line := string(p.Handle()) + ":"
 	for _, e := range p.Elements() {
 		line += " " + e.ID.String()[8:] + " " + e.State.String()

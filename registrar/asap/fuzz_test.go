@@ -48,7 +48,6 @@ type player struct {
 	*world
 	now      time.Time
 	elements map[handlespace.Key]handlespace.Element
-	before   asap.Counters
 }
 
 func newPlayer() *player {
