@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -58,7 +59,20 @@ func Run(ctx context.Context, o Options) (err error) {
 		report.OK = report.OK && c.OK
 		report.Checks = append(report.Checks, c)
 	}
-	return o.Show(report, d.look())
+	if !report.OK {
+		err = d.keepLogs(o.Progress)
+	}
+	return errors.Join(err, o.Show(report, d.look()))
+}
+
+// keepLogs saves the processes' logs from being removed with the lab.
+func (d *deployment) keepLogs(progress io.Writer) error {
+	dir, err := os.MkdirTemp("", "weir-demo-logs-")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(progress, "The logs of all processes are in %s.\n", dir)
+	return os.CopyFS(dir, os.DirFS(d.lab.LogDir()))
 }
 
 const labName = "demo"

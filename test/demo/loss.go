@@ -36,8 +36,16 @@ func (d *deployment) lossCheck(ctx context.Context, c *Check) error {
 	if err := d.expectTold(ctx, c, h, killedServer, "processes killed", began, killLimit); err != nil {
 		return err
 	}
+	busy, err := d.hold(ctx, heldCount)
+	if err != nil {
+		return err
+	}
+	defer busy.in.Close()
 	began = time.Now()
 	if err := d.servers[silentServer].SetLink(hostIf, false); err != nil {
+		return err
+	}
+	if err := d.expectErrors(ctx, c, busy, began); err != nil {
 		return err
 	}
 	if err := d.expectTold(ctx, c, h, silentServer, "link down without a word", began, silentLimit); err != nil {
@@ -49,6 +57,19 @@ func (d *deployment) lossCheck(ctx context.Context, c *Check) error {
 	}
 	c.expect(same == asked && asked > 0, "connections to the other servers stand", "%d of %d answered by their own server", same, asked)
 	return d.repair(ctx)
+}
+
+// expectErrors sends a request over each connection to the silent server: it must fail in time.
+func (d *deployment) expectErrors(ctx context.Context, c *Check, busy *holding, began time.Time) error {
+	conns := busy.on(serverName(silentServer))
+	if _, _, err := busy.ask(ctx); err != nil {
+		return err
+	}
+	n, last, why := busy.endedOf(conns, began)
+	c.expect(len(conns) > 0 && n == len(conns) && last <= silentLimit,
+		fmt.Sprintf("%s, link down without a word: requests under way fail within %s", serverName(silentServer), silentLimit),
+		"%d of %d failed, the last after %s (%s)", n, len(conns), last.Round(time.Millisecond), shortError(why))
+	return nil
 }
 
 // expectTold waits for the end of all idle connections to a server, then sends new requests.

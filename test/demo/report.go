@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 )
 
 // Report is the demo's result.
@@ -60,26 +61,66 @@ func (r Report) WriteJSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
-// WriteTable writes the report for people, a line an expectation.
+// Widths of the table's long columns: it fits a terminal of 120 columns.
+const (
+	expectedWidth = 46
+	seenWidth     = 56
+)
+
+// WriteTable writes the report for people, an entry an expectation.
 func (r Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CHECK\tHELD\tEXPECTED\tSEEN")
 	for _, c := range r.Checks {
 		name := c.Name
 		for _, l := range c.lines {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, mark(l.ok), l.expected, l.seen)
+			writeLine(t, name, l)
 			name = ""
 		}
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if r.OK {
-		_, err := fmt.Fprintln(w, "\nAll checks held.")
-		return err
+	verdict := "All checks held."
+	if !r.OK {
+		verdict = "NOT all checks held."
 	}
-	_, err := fmt.Fprintln(w, "\nNOT all checks held.")
+	_, err := fmt.Fprintf(w, "\n%s\n", verdict)
 	return err
+}
+
+// writeLine writes one expectation, its long cells over several lines.
+func writeLine(w io.Writer, name string, l line) {
+	held := mark(l.ok)
+	expected, seen := wrap(l.expected, expectedWidth), wrap(l.seen, seenWidth)
+	for i := range max(len(expected), len(seen)) {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", name, held, at(expected, i), at(seen, i))
+		name, held = "", ""
+	}
+}
+
+func at(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return ""
+}
+
+// wrap breaks text between words into lines of at most width characters; a longer word stands alone.
+func wrap(text string, width int) (lines []string) {
+	current := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case current == "":
+			current = word
+		case utf8.RuneCountInString(current)+1+utf8.RuneCountInString(word) <= width:
+			current += " " + word
+		default:
+			lines = append(lines, current)
+			current = word
+		}
+	}
+	return append(lines, current)
 }
 
 func mark(ok bool) string {

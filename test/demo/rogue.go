@@ -87,5 +87,15 @@ func refused(ctx context.Context, p *lab.Process, says string) (bool, string) {
 		return false, "it ended as if it had served"
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Contains(string(text), says), lines[len(lines)-1]
+	return strings.Contains(string(text), says), reason(lines[len(lines)-1])
+}
+
+// reason is the part of a refused element's last words that says why.
+func reason(text string) string {
+	text, _, _ = strings.Cut(text, "; grant identity")
+	text, _, _ = strings.Cut(text, ", compare both key files")
+	if i := strings.LastIndex(text, "the registrar has"); i >= 0 {
+		return text[i:]
+	}
+	return strings.TrimPrefix(text, "weir pe: ")
 }
