@@ -5,6 +5,7 @@ package edge
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/weir-lb/weir/bpf"
@@ -127,6 +128,9 @@ func (r *reconciler) update(c change, now time.Time) {
 			r.apply(s)
 			r.tellClients(s, now)
 		}
+	}
+	if !slices.ContainsFunc(r.services, (*service).recovering) {
+		r.recoverUntil = time.Time{}
 	}
 }
 

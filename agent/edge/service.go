@@ -64,6 +64,16 @@ func (s *service) adopt(row maps.Row, now time.Time) {
 	s.elements[elementKey{wire.PEID(row.PE), row.Addr}] = e
 }
 
+// recovering says whether an element of the last run is still awaited.
+func (s *service) recovering() bool {
+	for _, e := range s.elements {
+		if e.recovering {
+			return true
+		}
+	}
+	return false
+}
+
 // endRecovery gives up on elements of the last run that did not register again.
 func (s *service) endRecovery(now time.Time) (lost int) {
 	for _, e := range s.elements {
