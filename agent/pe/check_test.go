@@ -23,7 +23,7 @@ func TestProbeChecksAtOnceAndEveryInterval(t *testing.T) {
 			probe(ctx, func(context.Context) error { return errSick }, time.Second, results)
 		}()
 		for i := range 4 {
-			if err := <-results; err != errSick {
+			if err := <-results; !errors.Is(err, errSick) {
 				t.Errorf("result %v, want %v", err, errSick)
 			}
 			if got, want := time.Since(began), time.Duration(i)*time.Second; got != want {
