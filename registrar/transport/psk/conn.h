@@ -9,6 +9,7 @@ struct psk_conn {
 	BIO *in, *out; /* owned by ssl */
 	struct psk_keys *keys;
 	struct psk_claim claim;
+	size_t answers; /* bytes in out that reading left there */
 	size_t idlen;
 	char identity[WEIR_PSK_MAX_IDENTITY];
 };

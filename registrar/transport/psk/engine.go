@@ -75,7 +75,7 @@ const (
 type result struct {
 	status  status
 	n       int    // bytes moved
-	pending int    // bytes that wait for the peer
+	pending int    // bytes that wait for the peer; of read, only its own answers
 	why     string // of failed
 }
 

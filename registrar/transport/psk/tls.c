@@ -120,13 +120,18 @@ struct psk_result psk_handshake(struct psk_conn *c, const void *in, int n)
 struct psk_result psk_read(struct psk_conn *c, const void *in, int n, void *out,
 			   int cap)
 {
-	size_t got = 0;
+	struct psk_result r;
+	size_t before, got = 0;
 	int ok;
 
 	if (!feed(c, in, n))
 		return failed("no memory");
+	before = BIO_ctrl_pending(c->out);
 	ok = SSL_read_ex(c->ssl, out, cap, &got);
-	return result(c, ok, got);
+	c->answers += BIO_ctrl_pending(c->out) - before;
+	r = result(c, ok, got);
+	r.pending = (int)c->answers;
+	return r;
 }
 
 struct psk_result psk_write(struct psk_conn *c, const void *p, int n)
@@ -152,6 +157,8 @@ int psk_drain(struct psk_conn *c, void *out, int cap)
 {
 	int n = BIO_read(c->out, out, cap);
 
+	if (!BIO_ctrl_pending(c->out))
+		c->answers = 0;
 	return n > 0 ? n : 0;
 }
 

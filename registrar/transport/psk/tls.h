@@ -42,7 +42,8 @@ struct psk_conn *psk_conn_new(struct psk_keys *keys, int server,
 			      int max);
 void psk_conn_free(struct psk_conn *c);
 
-/* Each takes n bytes of the peer first (n may be 0). */
+/* Each takes n bytes of the peer first (n may be 0). After psk_read, pending
+ * counts only what reading left for the peer: a writer's data may wait beside it. */
 struct psk_result psk_handshake(struct psk_conn *c, const void *in, int n);
 struct psk_result psk_read(struct psk_conn *c, const void *in, int n, void *out,
 			   int cap);
