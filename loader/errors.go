@@ -5,6 +5,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -13,8 +14,15 @@ import (
 // minKernel is what the program needs: bpf_ktime_get_coarse_ns and XDP links (5.11), tested from 6.1.
 const minKernel = "Linux 6.1"
 
-// explain turns a failed load into one sentence that says what to do. The verifier's whole log
-// stays behind it, for %+v.
+// logVerifier writes the verifier's whole log, thousands of lines, for who asks for them.
+func logVerifier(log *slog.Logger, err error) {
+	var verifier *ebpf.VerifierError
+	if errors.As(err, &verifier) {
+		log.Debug("the verifier's log", "log", fmt.Sprintf("%+v", verifier))
+	}
+}
+
+// explain turns a failed load into one sentence that says what to do.
 func explain(what string, err error) error {
 	var verifier *ebpf.VerifierError
 	switch {

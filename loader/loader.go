@@ -97,6 +97,7 @@ func (d *Datapath) loadVersion(cfg Config, version int) error {
 		return fmt.Errorf("make %s: %w", dir, err)
 	}
 	if err := spec.LoadAndAssign(&d.objects, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: dir}}); err != nil {
+		logVerifier(cfg.Log, err)
 		return explain("load the program", err)
 	}
 	return nil

@@ -49,6 +49,7 @@ const (
 	ipHeaderLen  = 20
 	tcpHeaderLen = 20
 	resetTTL     = 64
+	dontFragment = 0x40
 	flagRST      = 0x04
 )
 
@@ -58,6 +59,7 @@ func resetSegment(f maps.Flow) []byte {
 	ip, tcp := b[:ipHeaderLen], b[ipHeaderLen:]
 	ip[0] = 4<<4 | ipHeaderLen/4
 	binary.BigEndian.PutUint16(ip[2:], uint16(len(b)))
+	ip[6] = dontFragment
 	ip[8], ip[9] = resetTTL, unix.IPPROTO_TCP
 	src, dst := f.VIP.Addr().As4(), f.Client.Addr().As4()
 	copy(ip[12:], src[:])

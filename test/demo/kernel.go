@@ -14,44 +14,58 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// decidedMaps are the pinned maps that hold what the gateway decided. Flows and counters, which
-// packets change, are not among them.
-var decidedMaps = []string{"endpoints", "elements", "selections", "settings"}
+// decidedMaps are the pinned maps that hold what the gateway decided, and how each is read. Flows
+// and counters, which packets change, are not among them; of the admitted peers the value is a
+// time, which is renewed.
+var decidedMaps = []struct {
+	name string
+	hash func(hash.Hash, *ebpf.Map) error
+}{
+	{"endpoints", hashMap}, {"elements", hashMap}, {"settings", hashMap},
+	{"selections", hashInner}, {"admitted", hashKeys},
+}
 
 // fingerprint is a hash of every byte of the decided maps, in the order of their keys.
 func fingerprint(pinDir string) (string, error) {
 	h := sha256.New()
-	for _, name := range decidedMaps {
-		m, err := ebpf.LoadPinnedMap(filepath.Join(pinDir, "v1", name), nil)
+	for _, decided := range decidedMaps {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(pinDir, "v1", decided.name), nil)
 		if err != nil {
-			return "", fmt.Errorf("open the pinned map %s: %w", name, err)
+			return "", fmt.Errorf("open the pinned map %s: %w", decided.name, err)
 		}
-		err = hashMap(h, m)
+		err = decided.hash(h, m)
 		if err = errors.Join(err, m.Close()); err != nil {
-			return "", fmt.Errorf("read the pinned map %s: %w", name, err)
+			return "", fmt.Errorf("read the pinned map %s: %w", decided.name, err)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func hashMap(h hash.Hash, m *ebpf.Map) error {
-	if m.Type() == ebpf.ArrayOfMaps {
-		return hashInner(h, m)
+func hashKeys(h hash.Hash, m *ebpf.Map) error {
+	entries, err := readMap(m)
+	for _, key := range sortedKeys(entries) {
+		h.Write([]byte(key))
 	}
+	return err
+}
+
+func hashMap(h hash.Hash, m *ebpf.Map) error {
+	entries, err := readMap(m)
+	for _, key := range sortedKeys(entries) {
+		h.Write([]byte(key))
+		h.Write(entries[key])
+	}
+	return err
+}
+
+func readMap(m *ebpf.Map) (map[string][]byte, error) {
 	entries := map[string][]byte{}
 	var key, value []byte
 	it := m.Iterate()
 	for it.Next(&key, &value) {
 		entries[string(key)] = bytes.Clone(value)
 	}
-	if err := it.Err(); err != nil {
-		return err
-	}
-	for _, key := range sortedKeys(entries) {
-		h.Write([]byte(key))
-		h.Write(entries[key])
-	}
-	return nil
+	return entries, it.Err()
 }
 
 func hashInner(h hash.Hash, outer *ebpf.Map) error {
