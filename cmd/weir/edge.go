@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -12,34 +14,44 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/weir-lb/weir/agent/edge"
+	"github.com/weir-lb/weir/loader"
 )
 
 const edgeUsage = `
-Usage: weir edge --config FILE [--check]
+Usage: weir edge --config FILE [--check | --remove]
 
 Runs the gateway: the registrar behind the kernel's guard, and the steering of
 its services. Needs root and a bpffs. SIGHUP reads the file again; a faulty one
-is reported and changes nothing.`
+is reported and changes nothing. SIGTERM ends it, and the kernel goes on
+forwarding by the last selection, until --remove takes that away.`
 
 func runEdge(ctx context.Context, args []string, env env) error {
 	fs := newFlags("edge", edgeUsage, env)
 	file := fs.String("config", "", "read the configuration from this `file`")
 	check := fs.Bool("check", false, "only check the configuration, and print what is wrong with it")
+	remove := fs.Bool("remove", false, "take the program off all interfaces and forget its maps, under the configuration's bpf")
 	if err := parseFlags(fs, args); err != nil {
 		return err
 	}
-	if *file == "" {
+	switch {
+	case *file == "":
 		return usagef("--config is missing; weir edge --help lists the flags")
+	case *check && *remove:
+		return usagef("--check and --remove exclude each other; weir edge --help lists the flags")
 	}
 	cfg, err := edge.LoadConfig(*file, interfaceNames)
 	if err != nil {
 		return usagef("bad configuration, nothing was started\n%w", err)
 	}
-	if *check {
+	switch {
+	case *check:
 		_, err := fmt.Fprintf(env.stdout, "%s: ok\n", *file)
 		return err
+	case *remove:
+		return removeEdge(cfg)
 	}
 	return serveEdge(ctx, *file, cfg, newLogger(env.stderr, cfg.LogLevel))
 }
@@ -79,6 +91,18 @@ func rereadEdge(ctx context.Context, file string, hangups <-chan os.Signal, relo
 			log.Info("the configuration was read again", "file", file)
 		}
 	}
+}
+
+// removeEdge ends the forwarding that a stopped gateway left in the kernel.
+func removeEdge(cfg edge.Config) error {
+	conn, err := net.DialTimeout("unix", cfg.Control, time.Second)
+	switch {
+	case err == nil:
+		return errors.Join(fmt.Errorf("a weir edge answers at %s: stop it first, then remove what it leaves", cfg.Control), conn.Close())
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("ask whether an edge is alive at %s: %w", cfg.Control, err)
+	}
+	return loader.Remove(cfg.BPF)
 }
 
 func interfaceNames() ([]string, error) {

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -62,6 +64,8 @@ func TestEdgeNeedsAConfiguration(t *testing.T) {
 		stderr string
 	}{
 		{[]string{"edge"}, "weir edge: --config is missing; weir edge --help lists the flags\n"},
+		{[]string{"edge", "--config", "edge.yaml", "--check", "--remove"},
+			"weir edge: --check and --remove exclude each other; weir edge --help lists the flags\n"},
 		{[]string{"edge", "--config", "none.yaml"},
 			"weir edge: bad configuration, nothing was started\nopen none.yaml: no such file or directory\n"},
 	} {
@@ -69,5 +73,38 @@ func TestEdgeNeedsAConfiguration(t *testing.T) {
 		if got := inProcess(t, tt.args...); got != want {
 			t.Errorf("\n got %+v\nwant %+v", got, want)
 		}
+	}
+}
+
+// What --remove takes away is tested in test/e2e; here, when it must not.
+func TestEdgeRemoveRefuses(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(socket string) (close func() error, err error)
+		want    string
+	}{
+		{"a live edge", func(socket string) (func() error, error) {
+			l, err := net.Listen("unix", socket)
+			return l.Close, err
+		}, "weir edge: a weir edge answers at SOCKET: stop it first, then remove what it leaves\n"},
+		{"no bpf file system", func(string) (func() error, error) {
+			return func() error { return nil }, nil
+		}, "weir edge: PINS is not on a bpf file system: run `mount -t bpf bpf /sys/fs/bpf`, or set bpf: to a folder on one\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			socket, pins := filepath.Join(dir, "edge.sock"), filepath.Join(dir, "pins")
+			writeEdgeYAML(t, edgeYAML+"control: "+socket+"\nbpf: "+pins+"\n")
+			closeSocket, err := tt.prepare(socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closeSocket()
+			want := outcome{1, "", strings.NewReplacer("SOCKET", socket, "PINS", pins).Replace(tt.want)}
+			if got := inProcess(t, "edge", "--config", "edge.yaml", "--remove"); got != want {
+				t.Errorf("\n got %+v\nwant %+v", got, want)
+			}
+		})
 	}
 }
