@@ -63,17 +63,29 @@ func clearSocket(path string) error {
 	case info.Mode()&fs.ModeSocket == 0:
 		return fmt.Errorf("%s is not a socket: remove it, or choose another path for control", path)
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
+	alive, err := answers(path)
 	switch {
-	case err == nil:
-		return errors.Join(fmt.Errorf("another weir edge answers at %s: stop it first, or choose another path for control", path), conn.Close())
-	case !errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("ask whether an edge is alive at %s: %w", path, err)
+	case err != nil:
+		return err
+	case alive:
+		return fmt.Errorf("another weir edge answers at %s: stop it first, or choose another path for control", path)
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("remove the socket of a dead edge: %w", err)
 	}
 	return nil
+}
+
+// answers tells whether an edge is alive behind the socket at path.
+func answers(path string) (bool, error) {
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		return true, conn.Close()
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return false, nil
+	}
+	return false, fmt.Errorf("ask whether an edge is alive at %s: %w", path, err)
 }
 
 func statusHandler(source StatusSource) http.HandlerFunc {

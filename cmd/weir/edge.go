@@ -4,9 +4,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -14,10 +12,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/weir-lb/weir/agent/edge"
-	"github.com/weir-lb/weir/loader"
 )
 
 const edgeUsage = `
@@ -51,7 +47,7 @@ func runEdge(ctx context.Context, args []string, env env) error {
 		_, err := fmt.Fprintf(env.stdout, "%s: ok\n", *file)
 		return err
 	case *remove:
-		return removeEdge(cfg)
+		return edge.Remove(cfg)
 	}
 	return serveEdge(ctx, *file, cfg, newLogger(env.stderr, cfg.LogLevel))
 }
@@ -91,18 +87,6 @@ func rereadEdge(ctx context.Context, file string, hangups <-chan os.Signal, relo
 			log.Info("the configuration was read again", "file", file)
 		}
 	}
-}
-
-// removeEdge ends the forwarding that a stopped gateway left in the kernel.
-func removeEdge(cfg edge.Config) error {
-	conn, err := net.DialTimeout("unix", cfg.Control, time.Second)
-	switch {
-	case err == nil:
-		return errors.Join(fmt.Errorf("a weir edge answers at %s: stop it first, then remove what it leaves", cfg.Control), conn.Close())
-	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("ask whether an edge is alive at %s: %w", cfg.Control, err)
-	}
-	return loader.Remove(cfg.BPF)
 }
 
 func interfaceNames() ([]string, error) {
