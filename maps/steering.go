@@ -280,6 +280,7 @@ func (s *Steering) writeRow(service uint32, row Row, state uint8) error {
 // swap builds the service's table and puts it in place of the old one, whole, unless the
 // candidates are those of the table that is there.
 func (s *Steering) swap(service uint32, candidates []candidate) error {
+	slices.SortFunc(candidates, byElement)
 	if old, ok := s.applied[service]; ok && slices.Equal(old, candidates) {
 		return nil
 	}

@@ -3,6 +3,7 @@
 package maps
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/fnv"
 	"net/netip"
@@ -49,39 +50,75 @@ func mix(sum []byte) [2]uint64 {
 	return out
 }
 
-// fill gives each slot of table a candidate's row, in shares of the weights: a candidate takes a
-// turn whenever its share of the slots filled so far falls behind. Candidates of weight 0 get
-// none; without candidates all slots are 0. The order of the candidates does not matter.
+// byElement orders candidates by what they are, and not by who numbered their rows.
+func byElement(a, b candidate) int {
+	return cmp.Or(a.addr.Compare(b.addr), cmp.Compare(a.pe, b.pe))
+}
+
+// fill gives each slot of table a candidate's row, to each its share of the weights rounded up or
+// down; without any weight all slots are 0. Candidates take turns as often as their weights say,
+// until they have their quota. The order of the candidates does not matter.
 func fill(table []uint32, candidates []candidate) {
 	clear(table)
-	candidates = slices.DeleteFunc(slices.Clone(candidates), func(c candidate) bool { return c.weight == 0 })
-	if len(candidates) == 0 {
-		return
-	}
-	slices.SortFunc(candidates, func(a, b candidate) int {
-		if c := a.addr.Compare(b.addr); c != 0 {
-			return c
-		}
-		return int(int64(a.pe) - int64(b.pe))
-	})
-	size := uint32(len(table))
+	candidates = slices.SortedFunc(slices.Values(candidates), byElement)
+	left := quotas(candidates, uint64(len(table)))
 	orders := make([]permutation, len(candidates))
 	heaviest := uint64(0)
 	for i, c := range candidates {
-		orders[i] = newPermutation(c, size)
+		orders[i] = newPermutation(c, uint32(len(table)))
 		heaviest = max(heaviest, uint64(c.weight))
 	}
 	credits := make([]uint64, len(candidates))
-	for filled := uint32(0); ; {
+	// The heaviest takes one slot a round, so that after as many rounds as slots there is nothing
+	// left but single slots that rounding gave to candidates with next to no weight.
+	for round := 0; round < len(table); round++ {
+		turns := 0
 		for i, c := range candidates {
-			for credits[i] += uint64(c.weight); credits[i] >= heaviest; credits[i] -= heaviest {
+			if left[i] == 0 {
+				continue
+			}
+			turns++
+			if credits[i] += uint64(c.weight); credits[i] >= heaviest {
+				credits[i] -= heaviest
+				left[i]--
 				orders[i].take(table, c.row)
-				if filled++; filled == size {
-					return
-				}
 			}
 		}
+		if turns == 0 {
+			return
+		}
 	}
+	for i, c := range candidates {
+		for ; left[i] > 0; left[i]-- {
+			orders[i].take(table, c.row)
+		}
+	}
+}
+
+// quotas divides size slots in proportion to the weights; what rounding down leaves goes to the
+// largest remainders. All are 0 when all weights are.
+func quotas(candidates []candidate, size uint64) []uint64 {
+	total := uint64(0) // below 2^46: 2^14 rows of 32 bits
+	for _, c := range candidates {
+		total += uint64(c.weight)
+	}
+	shares := make([]uint64, len(candidates))
+	if total == 0 {
+		return shares
+	}
+	left := size
+	byRest := make([]int, len(candidates))
+	for i, c := range candidates {
+		shares[i] = size * uint64(c.weight) / total
+		left -= shares[i]
+		byRest[i] = i
+	}
+	rest := func(i int) uint64 { return size * uint64(candidates[i].weight) % total }
+	slices.SortStableFunc(byRest, func(a, b int) int { return cmp.Compare(rest(b), rest(a)) })
+	for _, i := range byRest[:left] {
+		shares[i]++
+	}
+	return shares
 }
 
 // take claims the next free slot in the permutation's order.
