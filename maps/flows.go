@@ -85,7 +85,9 @@ func SweepFlows(m *bpf.WeirMaps, timeouts Timeouts) (Sweep, error) {
 	return s, err
 }
 
-// expire removes both entries of a flow when neither direction was heard of for its timeout.
+// expire removes a flow when neither direction was heard of for its timeout. The entry of the way
+// there decides for both; an entry whose other direction is not there, because it was evicted or
+// belongs to a later flow by now, goes alone.
 func expire(m *bpf.WeirMaps, key bpf.WeirFlowKey, f bpf.WeirFlow, now uint32, timeouts Timeouts) (bool, error) {
 	if idle(f, now) < min(timeouts.TCP, timeouts.Opening, timeouts.Closing, timeouts.UDP) {
 		return false, nil
@@ -93,15 +95,22 @@ func expire(m *bpf.WeirMaps, key bpf.WeirFlowKey, f bpf.WeirFlow, now uint32, ti
 	otherKey := twin(key, f)
 	var other bpf.WeirFlow
 	err := m.Flows.Lookup(otherKey, &other)
-	if errors.Is(err, ebpf.ErrKeyNotExist) || twin(otherKey, other) != key {
-		other = f // alone: the twin was evicted, or belongs to a later flow
-	} else if err != nil {
+	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return false, fmt.Errorf("read a flow's other direction: %w", err)
+	}
+	keys := []bpf.WeirFlowKey{key}
+	if err == nil && twin(otherKey, other) == key {
+		if key.Direction == uint8(bpf.WeirFlowDirectionFLOW_RETURN) {
+			return false, nil
+		}
+		keys = append(keys, otherKey)
+	} else {
+		other = f
 	}
 	if min(idle(f, now), idle(other, now)) < timeouts.of(key.Protocol, f.State, other.State) {
 		return false, nil
 	}
-	return true, deleteFlows(m, key, otherKey)
+	return true, deleteFlows(m, keys...)
 }
 
 func idle(f bpf.WeirFlow, now uint32) time.Duration {
