@@ -21,7 +21,7 @@ type Limits struct {
 	NewcomersPerSecond  uint32        // SYNs of strangers, all together; a second's worth may come at once
 	PerSourcePerSecond  uint32        // SYNs of one address
 	ChallengesPerSecond uint32        // SYNs answered by a challenge
-	PacketsPerHandshake uint32        // packets of one connection before it is admitted
+	PacketsPerHandshake uint32        // packets of one connection after its SYN and before it is admitted
 	HandshakeTimeout    time.Duration // how long a connection may live before it is admitted
 }
 
@@ -43,9 +43,13 @@ func WriteParameters(m *bpf.WeirMaps, limits Limits) error {
 		p.SelectKey = newKey()
 		p.GuardKey = newKey()
 	}
-	p.Rates[bpf.WeirBudgetBUDGET_NEWCOMERS].Interval, p.Rates[bpf.WeirBudgetBUDGET_NEWCOMERS].Burst = rate(limits.NewcomersPerSecond)
-	p.Rates[bpf.WeirBudgetBUDGET_PROVEN].Interval, p.Rates[bpf.WeirBudgetBUDGET_PROVEN].Burst = rate(provenFactor * limits.NewcomersPerSecond)
-	p.Rates[bpf.WeirBudgetBUDGET_CHALLENGES].Interval, p.Rates[bpf.WeirBudgetBUDGET_CHALLENGES].Burst = rate(limits.ChallengesPerSecond)
+	for budget, perSecond := range map[bpf.WeirBudget]uint64{
+		bpf.WeirBudgetBUDGET_NEWCOMERS:  uint64(limits.NewcomersPerSecond),
+		bpf.WeirBudgetBUDGET_PROVEN:     provenFactor * uint64(limits.NewcomersPerSecond),
+		bpf.WeirBudgetBUDGET_CHALLENGES: uint64(limits.ChallengesPerSecond),
+	} {
+		p.Rates[budget].Interval, p.Rates[budget].Burst = rate(perSecond)
+	}
 	p.HandshakeNs = uint64(limits.HandshakeTimeout)
 	p.ProvenNs = uint64(provenFor)
 	p.SourcePerSecond = limits.PerSourcePerSecond
@@ -63,12 +67,14 @@ func newKey() (key [2]uint64) {
 	return key
 }
 
-// rate is perSecond as a token bucket of one second's depth; 0 lets nothing through.
-func rate(perSecond uint32) (interval, burst uint64) {
+// rate is perSecond as a token bucket of one second's depth; 0 lets nothing through. The clock's
+// nanosecond is the finest interval. The first packet of a burst is on time, not ahead of it.
+func rate(perSecond uint64) (interval, burst uint64) {
 	if perSecond == 0 {
 		return 0, 0
 	}
-	return uint64(time.Second) / uint64(perSecond), uint64(time.Second)
+	interval = max(uint64(time.Second)/perSecond, 1)
+	return interval, uint64(time.Second) - interval
 }
 
 // Guard is the kernel's gate in front of the registrar's socket. Admit and Revoke are safe from
