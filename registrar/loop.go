@@ -5,6 +5,7 @@ package registrar
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type loop struct {
 	cfg      Config
 	core     *asap.Core
 	tally    *tally
+	journal  journal
 	listener listener
 	reload   <-chan []Grant
 	accepted chan conn  // unbuffered: the acceptor waits for the loop
@@ -49,7 +51,8 @@ type event struct {
 
 func newLoop(r *Registrar, serving context.Context) *loop {
 	return &loop{
-		cfg: r.cfg, core: r.core, tally: r.tally, listener: r.listener, reload: r.reload,
+		cfg: r.cfg, core: r.core, tally: r.tally, journal: newJournal(r.cfg.Log), listener: r.listener,
+		reload:   r.reload,
 		accepted: make(chan conn), inbox: make(chan event, inboxLen), sessions: newSessions(), serving: serving,
 	}
 }
@@ -146,8 +149,8 @@ func (l *loop) apply(actions []asap.Action) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case asap.Refused:
-			l.cfg.Log.Warn("refused", "identity", a.By.Name(), "pool", a.Key.Pool, "pe", a.Key.PE, "cause", a.Err.Cause,
-				"reason", a.Err.Reason)
+			l.journal.write(slog.LevelWarn, a.By.Name(), "refused", "pool", shown(a.Key.Pool), "pe", a.Key.PE,
+				"cause", a.Err.Cause, "reason", a.Err.Reason)
 		case asap.Changed:
 			l.changed(a)
 		case asap.Send:
@@ -164,8 +167,8 @@ func (l *loop) apply(actions []asap.Action) {
 
 func (l *loop) changed(a asap.Changed) {
 	for _, d := range a.Departed {
-		l.cfg.Log.Info("element left", "pool", a.Pool.Handle(), "pe", d.Element.ID, "identity", d.Element.Identity,
-			"reason", d.Reason)
+		l.journal.write(slog.LevelInfo, d.Element.Identity, "element left", "pool", shown(a.Pool.Handle()),
+			"pe", d.Element.ID, "reason", d.Reason)
 	}
 	l.cfg.Log.Debug("pool changed", "pool", a.Pool.Handle(), "elements", a.Pool.Len())
 	l.cfg.Observer.PoolChanged(a.Pool, a.Departed)

@@ -5,6 +5,7 @@ package registrar
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -70,7 +71,7 @@ func (t sessions) remove(s *session) {
 func (l *loop) open(c conn) {
 	if l.sessions.len() >= l.cfg.MaxSessions {
 		l.tally.close(closeTooMany)
-		l.cfg.Log.Warn("too many sessions", "identity", c.Peer(), "remote", c.RemoteAddrs(), "most", l.cfg.MaxSessions)
+		l.journal.write(slog.LevelWarn, c.Peer(), "too many sessions", "remote", c.RemoteAddrs(), "most", l.cfg.MaxSessions)
 		l.tasks.Go(func() { c.Close() }) // it may take a moment, and its error tells nobody anything
 		return
 	}
@@ -79,7 +80,7 @@ func (l *loop) open(c conn) {
 	s := newSession(c, cancel)
 	l.sessions.add(s)
 	l.tally.open()
-	l.cfg.Log.Info("session opened", "identity", c.Peer(), "remote", c.RemoteAddrs())
+	l.journal.write(slog.LevelInfo, c.Peer(), "session opened", "remote", c.RemoteAddrs())
 	l.admit(s)
 	l.tasks.Go(func() { s.serve(ctx, l.serving, l.inbox) })
 }
@@ -105,7 +106,7 @@ func (l *loop) close(s *session, why closeReason) {
 	}
 	s.closing = true
 	l.tally.close(why)
-	l.cfg.Log.Info("session closed", "identity", s.Peer(), "remote", s.RemoteAddrs(), "reason", why)
+	l.journal.write(slog.LevelInfo, s.Peer(), "session closed", "remote", s.RemoteAddrs(), "reason", why)
 	close(s.outbox)
 	if why == closeSlow || why == closeReplaced {
 		s.cancel()
@@ -129,7 +130,7 @@ func (l *loop) send(s *session, m wire.Message) {
 	}
 	b, err := wire.AppendASAP(nil, m)
 	if err != nil {
-		l.cfg.Log.Error("a message cannot be sent", "identity", s.Peer(), "error", err)
+		l.journal.write(slog.LevelError, s.Peer(), "a message cannot be sent", "error", err)
 		return
 	}
 	if !s.put(b) {
@@ -180,5 +181,5 @@ func (l *loop) revokeAll() {
 
 func (l *loop) gateFailed(s *session, err error) {
 	l.tally.gateFailed()
-	l.cfg.Log.Error("the guard does not follow", "identity", s.Peer(), "remote", s.RemoteAddrs(), "error", err)
+	l.journal.write(slog.LevelError, s.Peer(), "the guard does not follow", "remote", s.RemoteAddrs(), "error", err)
 }
