@@ -66,3 +66,16 @@ func TestReconnectingDoesNotFloodTheLog(t *testing.T) {
 		}
 	}, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 }
+
+// Who loses its key while it holds back the last message of its handshake must not end up with a session: Reload could not
+// see it.
+
+func TestSessionWithoutAKeyIsTurnedAway(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.dial("taken-out")
+		synctest.Wait()
+		if !l.isClosed() || b.Stats().Closed["revoked"] != 1 || b.Stats().Opened != 0 || b.gate.len() != 0 {
+			t.Errorf("closed %v, admitted %d, stats %+v", l.isClosed(), b.gate.len(), b.Stats())
+		}
+	})
+}

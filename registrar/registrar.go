@@ -72,7 +72,8 @@ func (r *Registrar) Stats() Stats { return r.tally.stats() }
 
 // Reload takes new grants, and notices which identities the keys, which the caller has reloaded before, no longer have:
 // their sessions are closed. Elements that are no longer granted leave as Revoked. A key that is replaced by another ends
-// no session: take the identity out, reload, and put it in again. Reload does not wait; of several in a row the last counts.
+// no session: take the identity out, reload, and put it in again when handshakes that began before are over
+// (HandshakeTimeout). Reload does not wait; of several in a row the last counts.
 func (r *Registrar) Reload(grants []Grant) {
 	grants = slices.Clone(grants)
 	for {

@@ -69,10 +69,12 @@ func (t sessions) remove(s *session) {
 
 // open begins a session: admitted by the gate, then read.
 func (l *loop) open(c conn) {
-	if l.sessions.len() >= l.cfg.MaxSessions {
-		l.tally.close(closeTooMany)
-		l.journal.write(slog.LevelWarn, c.Peer(), "too many sessions", "remote", c.RemoteAddrs(), "most", l.cfg.MaxSessions)
-		l.tasks.Go(func() { c.Close() }) // it may take a moment, and its error tells nobody anything
+	switch {
+	case !slices.Contains(l.cfg.Keys.Identities(), c.Peer()): // taken out during the handshake: Reload did not see it
+		l.turnAway(c, closeRevoked)
+		return
+	case l.sessions.len() >= l.cfg.MaxSessions:
+		l.turnAway(c, closeTooMany)
 		return
 	}
 	l.replaceOldest(c.Peer())
@@ -83,6 +85,13 @@ func (l *loop) open(c conn) {
 	l.journal.write(slog.LevelInfo, c.Peer(), "session opened", "remote", c.RemoteAddrs())
 	l.admit(s)
 	l.tasks.Go(func() { s.serve(ctx, l.serving, l.inbox) })
+}
+
+// turnAway ends a session that has not begun.
+func (l *loop) turnAway(c conn, why closeReason) {
+	l.tally.close(why)
+	l.journal.write(slog.LevelWarn, c.Peer(), "session turned away", "remote", c.RemoteAddrs(), "reason", why)
+	l.tasks.Go(func() { c.Close() }) // it may take a moment, and its error tells nobody anything
 }
 
 // replaceOldest makes room among the sessions of one identity.
