@@ -5,6 +5,7 @@ package registrar
 import (
 	"bytes"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,6 +77,30 @@ func TestSessionWithoutAKeyIsTurnedAway(t *testing.T) {
 		synctest.Wait()
 		if !l.isClosed() || b.Stats().Closed["revoked"] != 1 || b.Stats().Opened != 0 || b.gate.len() != 0 {
 			t.Errorf("closed %v, admitted %d, stats %+v", l.isClosed(), b.gate.len(), b.Stats())
+		}
+	})
+}
+
+// Sessions that are closing count: with malformed messages whose answers it does not read, a peer could else take all
+// places.
+
+func TestClosingSessionsOfOneIdentity(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		for range 3 * maxPerIdentity {
+			l := b.dial("pe-1")
+			for range maxMalformed {
+				l.sendBytes([]byte{byte(wire.TypeRegistration), 0, 0, 4}) // without a handle
+			}
+		}
+		synctest.Wait()
+		if n := b.Stats().Sessions; n > maxPerIdentity {
+			t.Errorf("%d sessions, want at most %d", n, maxPerIdentity)
+		}
+		l := b.dial("pe-1")
+		l.send(t, &wire.Deregistration{Pool: "web", PE: 1})
+		want := &wire.DeregistrationResponse{Pool: "web", PE: 1}
+		if got := l.receive(t); !reflect.DeepEqual(got, want) {
+			t.Errorf("the newest session gets %+v, want %+v", got, want)
 		}
 	})
 }

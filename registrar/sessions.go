@@ -15,7 +15,7 @@ import (
 const (
 	// maxMalformed messages end a session.
 	maxMalformed = 8
-	// maxPerIdentity sessions of one identity may be open; the next one closes the oldest, which most likely is one whose
+	// maxPerIdentity sessions of one identity may be open or closing; the next one ends the oldest, which most likely is one whose
 	// end we did not notice. Nobody can so take all places, or be shut out by what is left of his own past.
 	maxPerIdentity = 8
 )
@@ -94,16 +94,13 @@ func (l *loop) turnAway(c conn, why closeReason) {
 	l.tasks.Go(func() { c.Close() }) // it may take a moment, and its error tells nobody anything
 }
 
-// replaceOldest makes room among the sessions of one identity.
+// replaceOldest makes room among the sessions of one identity. Those that are closing count: a peer that does not read
+// could else have any number of them.
 func (l *loop) replaceOldest(name string) {
-	var open []*session
-	for _, s := range l.sessions.byName[name] {
-		if !s.closing {
-			open = append(open, s)
-		}
-	}
-	if len(open) >= maxPerIdentity {
-		l.close(open[0], closeReplaced)
+	all := l.sessions.byName[name]
+	for _, s := range all[:max(0, len(all)-maxPerIdentity+1)] {
+		l.close(s, closeReplaced)
+		s.cancel()
 	}
 }
 
