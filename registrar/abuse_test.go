@@ -28,6 +28,7 @@ func TestMalformedMessagesEndTheSession(t *testing.T) {
 	})
 }
 
+// RFC 5354 section 4: an unknown message is discarded, and reported if its type's highest bits are 01.
 func TestUnknownMessages(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		l := b.enrol(t, "pe-1", 1)
@@ -46,6 +47,7 @@ func TestUnknownMessages(t *testing.T) {
 	})
 }
 
+// RFC 5354 section 3: a parameter of an unknown type that begins with 11 is skipped, and reported.
 func TestUnknownParameterIsReportedAndTheMessageTaken(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		l := b.dial("pe-1")
@@ -86,6 +88,7 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 	})
 }
 
+// Answers of 64 KB each: the outbox is bounded in bytes, not only in messages.
 func TestPeerThatDoesNotReadLargeMessages(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		l := b.dial("pe-1")
@@ -102,6 +105,7 @@ func TestPeerThatDoesNotReadLargeMessages(t *testing.T) {
 	})
 }
 
+// While the loop is busy, readers wait, and so do their peers; nothing is lost, and nothing piles up.
 func TestBackpressure(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.observer.sleep <- 70 * time.Second

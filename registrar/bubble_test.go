@@ -57,7 +57,6 @@ func TestAwayAndBack(t *testing.T) {
 }
 
 // The end of the registrar is no departure: the data plane must keep its last selection.
-
 func TestStopTellsNobody(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		links := []*link{b.enrol(t, "pe-1", 1), b.enrol(t, "pe-2", 2)}
@@ -78,7 +77,6 @@ func TestStopTellsNobody(t *testing.T) {
 }
 
 // Whatever comes when the end has begun is not looked at: sessions that end with Run would else take elements away.
-
 func TestNothingIsTakenAfterTheEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		l := b.enrol(t, "pe-1", 1)
@@ -136,16 +134,7 @@ func TestGateFails(t *testing.T) {
 	})
 }
 
-// RFC 5354 section 4: an unknown message is discarded, and reported if its type's highest bits are 01.
-
-// RFC 5354 section 3: a parameter of an unknown type that begins with 11 is skipped, and reported.
-
-// Answers of 64 KB each: the outbox is bounded in bytes, not only in messages.
-
-// While the loop is busy, readers wait, and so do their peers; nothing is lost, and nothing piles up.
-
 // If the registrar did not run for a while, the answers that it could not see count for nothing.
-
 func TestStallBlamesNobody(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		one, two := b.enrol(t, "pe-1", 1), b.dial("pe-2")
@@ -161,7 +150,6 @@ func TestStallBlamesNobody(t *testing.T) {
 }
 
 // An answer that has arrived counts, even if the loop comes to it after the time for it.
-
 func TestAnswerInTheInboxCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		one, two := b.enrol(t, "pe-1", 1), b.enrol(t, "pe-2", 2)

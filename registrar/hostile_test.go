@@ -15,7 +15,6 @@ import (
 )
 
 // An authenticated peer must not be able to fill the disk, or hide others in the log.
-
 func TestRefusalsDoNotFloodTheLog(t *testing.T) {
 	var log bytes.Buffer // written by the loop, read when it waits
 	inBubble(t, func(t *testing.T, b *bench) {
@@ -70,7 +69,6 @@ func TestReconnectingDoesNotFloodTheLog(t *testing.T) {
 
 // Who loses its key while it holds back the last message of its handshake must not end up with a session: Reload could not
 // see it.
-
 func TestSessionWithoutAKeyIsTurnedAway(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		l := b.dial("taken-out")
@@ -83,7 +81,6 @@ func TestSessionWithoutAKeyIsTurnedAway(t *testing.T) {
 
 // Sessions that are closing count: with malformed messages whose answers it does not read, a peer could else take all
 // places.
-
 func TestClosingSessionsOfOneIdentity(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		for range 3 * maxPerIdentity {
