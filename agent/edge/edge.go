@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type gateway struct {
 	datapath  *loader.Datapath
 	guard     *maps.Guard
 	teller    *teller
+	inbox     *inbox
 	reconcile *reconciler
 	registrar *registrar.Registrar
 	control   *controlServer
@@ -37,7 +39,7 @@ type gateway struct {
 // Run is the gateway, until ctx ends or a part of it fails. It leaves the data plane forwarding.
 // Configurations from reload take effect at once, except for what only a restart changes.
 func Run(ctx context.Context, cfg Config, log *slog.Logger, reload <-chan Config) error {
-	g := &gateway{cfg: cfg, log: log, started: time.Now()}
+	g := &gateway{cfg: cfg, log: log, started: time.Now(), inbox: newInbox()}
 	err := g.open()
 	if err == nil {
 		err = g.serve(ctx, reload)
@@ -46,8 +48,19 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger, reload <-chan Config
 }
 
 // open brings everything up in an order that a failure can undo: the sockets before the kernel is
-// touched, the maps before the program is attached.
-func (g *gateway) open() (err error) {
+// touched, so that a second gateway stops in front of the first one's maps; the maps before the
+// program is attached.
+func (g *gateway) open() error {
+	if err := g.openSockets(); err != nil {
+		return needsRoot(err)
+	}
+	if err := g.openDatapath(); err != nil {
+		return err
+	}
+	return g.datapath.Attach()
+}
+
+func (g *gateway) openSockets() (err error) {
 	if g.keys, err = psk.LoadKeys(g.cfg.Registrar.KeyFile); err != nil {
 		return err
 	}
@@ -55,18 +68,15 @@ func (g *gateway) open() (err error) {
 		return err
 	}
 	if g.metrics, err = listenMetrics(g.cfg.Metrics, g); err != nil {
-		return err
+		return explainListen("metrics", g.cfg.Metrics, err)
 	}
 	if g.teller, err = newTeller(); err != nil {
 		return err
 	}
-	if err = g.openDatapath(); err != nil {
-		return err
-	}
 	if g.registrar, err = g.newRegistrar(); err != nil {
-		return err
+		return explainListen("registrar.listen", g.cfg.Registrar.Listen, err)
 	}
-	return g.datapath.Attach()
+	return nil
 }
 
 func (g *gateway) openDatapath() (err error) {
@@ -82,7 +92,7 @@ func (g *gateway) openDatapath() (err error) {
 	if g.guard, err = maps.OpenGuard(g.datapath.Maps, g.cfg.Registrar.Listen); err != nil {
 		return err
 	}
-	g.reconcile = newReconciler(g.datapath.Maps, g.teller, g.log)
+	g.reconcile = newReconciler(g.datapath.Maps, g.inbox, g.teller, g.log)
 	return g.reconcile.configure(g.cfg, time.Now())
 }
 
@@ -96,9 +106,17 @@ func (g *gateway) newRegistrar() (*registrar.Registrar, error) {
 	return registrar.New(registrar.Config{
 		Listen: c.Listen, ServerID: id, Keys: g.keys, Grants: c.Grants, Grace: c.Grace, KeepAlive: c.KeepAlive,
 		HandshakeTimeout: c.HandshakeTimeout, MaxUnauthenticated: c.MaxUnauthenticated, MaxSessions: c.MaxSessions,
-		Gate: g.guard, Observer: g.reconcile.inbox, Log: g.log,
+		Gate: g, Observer: g.inbox, Log: g.log,
 	})
 }
+
+// Admit implements registrar.Gate. The registrar exists before the guard does, and serves after.
+func (g *gateway) Admit(peers []netip.AddrPort, until time.Time) error {
+	return g.guard.Admit(peers, until)
+}
+
+// Revoke implements registrar.Gate.
+func (g *gateway) Revoke(peers []netip.AddrPort) error { return g.guard.Revoke(peers) }
 
 // randomServerID draws an identifier that is not 0 (RFC 5353 2.1 leaves the choice to us).
 func randomServerID() wire.ServerID {

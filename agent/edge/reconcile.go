@@ -47,9 +47,9 @@ const (
 	openingTimeout = time.Minute
 )
 
-func newReconciler(kernel *bpf.WeirMaps, t *teller, log *slog.Logger) *reconciler {
+func newReconciler(kernel *bpf.WeirMaps, in *inbox, t *teller, log *slog.Logger) *reconciler {
 	return &reconciler{
-		kernel: kernel, teller: t, log: log, inbox: newInbox(), requests: make(chan func()),
+		kernel: kernel, teller: t, log: log, inbox: in, requests: make(chan func()),
 		pools: map[wire.PoolHandle]change{}, sweepEvery: sweepPause,
 	}
 }
