@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -24,6 +25,7 @@ type pinnedLink struct {
 // findInterfaces looks all names up and checks what the program needs of them.
 func findInterfaces(names []string) ([]netlink.Link, error) {
 	var found []netlink.Link
+	var silent []string
 	var errs []error
 	for _, name := range names {
 		l, err := netlink.LinkByName(name)
@@ -31,22 +33,26 @@ func findInterfaces(names []string) ([]netlink.Link, error) {
 			errs = append(errs, fmt.Errorf("interface %s: %w", name, err))
 			continue
 		}
-		errs = append(errs, checkForwarding(name))
+		forwards, err := forwarding(name)
+		if err == nil && !forwards {
+			silent = append(silent, name)
+		}
+		errs = append(errs, err)
 		found = append(found, l)
+	}
+	if len(silent) > 0 {
+		errs = append(errs, fmt.Errorf("no forwarding of IPv4 on %s: run `sysctl -w net.ipv4.ip_forward=1`", strings.Join(silent, ", ")))
 	}
 	return found, errors.Join(errs...)
 }
 
-// checkForwarding: bpf_fib_lookup answers only for interfaces that forward.
-func checkForwarding(name string) error {
+// forwarding tells whether an interface forwards: bpf_fib_lookup answers only for one that does.
+func forwarding(name string) (bool, error) {
 	value, err := os.ReadFile(filepath.Join("/proc/sys/net/ipv4/conf", name, "forwarding"))
 	if err != nil {
-		return fmt.Errorf("read whether %s forwards: %w", name, err)
+		return false, fmt.Errorf("read whether %s forwards: %w", name, err)
 	}
-	if value[0] != '1' {
-		return fmt.Errorf("interface %s does not forward IPv4: run `sysctl -w net.ipv4.ip_forward=1`", name)
-	}
-	return nil
+	return value[0] == '1', nil
 }
 
 // attach puts the program on every interface, then takes it off those that are not named any more.

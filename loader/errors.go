@@ -31,7 +31,7 @@ func explain(what string, err error) error {
 	case errors.As(err, &verifier):
 		return fmt.Errorf("%s: the kernel's verifier refused it, Weir needs %s or newer (run with log_level: debug for its whole log): %w", what, minKernel, err)
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%s: not permitted: run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: %w", what, err)
+		return fmt.Errorf("%s: not permitted: this needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, which root has unless they were taken away, as in a container", what)
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, ebpf.ErrNotSupported):
 		return fmt.Errorf("%s: this kernel has no BPF that fits, Weir needs %s or newer: %w", what, minKernel, err)
 	}
@@ -41,7 +41,7 @@ func explain(what string, err error) error {
 func explainAttach(name string, err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("attach to %s: another XDP program is there: remove it with `ip link set dev %s xdp off` first: %w", name, name, err)
+		return fmt.Errorf("attach to %s: another XDP program is there: remove it with `ip link set dev %s xdp off` first", name, name)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("attach to %s: its driver takes no native XDP program (an MTU above one page also causes this): %w", name, err)
 	}

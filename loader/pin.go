@@ -83,12 +83,16 @@ func removeOtherVersions(dir string, keep int) error {
 
 // removeIfUnused takes away the maps of a failed start, unless links of an earlier run use them.
 func removeIfUnused(dir string, version int) error {
-	entries, err := os.ReadDir(filepath.Join(dir, "links"))
+	linkDir := filepath.Join(dir, "links")
+	entries, err := os.ReadDir(linkDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list the pinned links: %w", err)
 	}
 	if len(entries) > 0 && version == inUse(dir) {
 		return nil
+	}
+	if len(entries) == 0 {
+		_ = os.Remove(linkDir) // it may not be there, and empty it does no harm
 	}
 	return os.RemoveAll(versionDir(dir, version))
 }
