@@ -17,6 +17,7 @@ import (
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
+// live is a registrar on the loopback interface, with TLS.
 type live struct {
 	*Registrar
 	t        *testing.T
@@ -55,6 +56,7 @@ func serveTLS(t *testing.T, change ...func(*Config)) *live {
 	return s
 }
 
+// element is a pool element's side of a session.
 type element struct {
 	*transport.Session
 	live *live
@@ -96,6 +98,7 @@ func (e element) receive() wire.Message {
 	return m
 }
 
+// ask sends a request and checks the answer.
 func (e element) ask(m, want wire.Message) {
 	e.live.t.Helper()
 	e.send(m)
@@ -104,12 +107,14 @@ func (e element) ask(m, want wire.Message) {
 	}
 }
 
+// enrol registers 10.0.0.<id> in web.
 func (e element) enrol(id wire.PEID) {
 	e.live.t.Helper()
 	addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(id)}).String()
 	e.ask(registration("web", id, addr), &wire.RegistrationResponse{Pool: "web", PE: id})
 }
 
+// wantClosed reads until the registrar has closed the session.
 func (e element) wantClosed() {
 	e.live.t.Helper()
 	for {

@@ -16,16 +16,6 @@ import (
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// live is a registrar on the loopback interface, with TLS.
-
-// element is a pool element's side of a session.
-
-// ask sends a request and checks the answer.
-
-// enrol registers 10.0.0.<id> in web.
-
-// wantClosed reads until the registrar has closed the session.
-
 func TestEnrolResolveLeave(t *testing.T) {
 	s := serveTLS(t)
 	one, two := s.dial("pe-1"), s.dial("pe-2")
@@ -72,7 +62,6 @@ func TestNotGranted(t *testing.T) {
 // refusals is a log of which only the refused connections matter.
 
 // Threats draft 2.1.3: no state before the peer is authenticated.
-
 func TestStrangersLeaveNothing(t *testing.T) {
 	refused := make(refusals, 100)
 	s := serveTLS(t, func(c *Config) { c.Log = slog.New(refused) })
