@@ -77,31 +77,41 @@ func (e *entering) Read(p []byte) (int, error) {
 }
 
 func TestNoRenegotiation(t *testing.T) {
-	o, s := sClient(t, Config{Keys: loadKeys(t, "pe-1:"+keyA)},
-		pskArgs("pe-1", keyA, "-tls1_2", "-quiet", "-no_ign_eof")...)
-	conn := &entering{s.NetConn(), make(chan struct{}, 100)}
-	s = Server(conn, s.cfg)
-	if err := s.HandshakeContext(t.Context()); err != nil {
+	t.Run("asked by the client", func(t *testing.T) {
+		o, s := sClient(t, Config{Keys: loadKeys(t, "pe-1:"+keyA)},
+			pskArgs("pe-1", keyA, "-tls1_2", "-quiet", "-no_ign_eof")...)
+		noRenegotiation(t, o, s, "R\n")
+	})
+	t.Run("asked by the server", func(t *testing.T) {
+		c, o := sServer(t, keyA, TLS12)
+		noRenegotiation(t, o, c, "r\n")
+	})
+}
+
+// noRenegotiation lets the peer ask for a renegotiation by a command.
+func noRenegotiation(t *testing.T, o *openssl, c *Conn, command string) {
+	t.Helper()
+	conn := &entering{c.NetConn(), make(chan struct{}, 100)}
+	c = &Conn{conn: conn, cfg: c.cfg, server: c.server}
+	if err := c.HandshakeContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for len(conn.reads) > 0 {
 		<-conn.reads
 	}
 	read := make(chan error, 1)
-	go func() { _, err := s.Read(make([]byte, 10)); read <- err }()
+	go func() { _, err := c.Read(make([]byte, 10)); read <- err }()
 	<-conn.reads
-	o.say(t, "R\n")
-	<-conn.reads // the ClientHello has been answered; the answer goes out with the next write
-	if _, err := s.Write([]byte("x\n")); err != nil {
+	o.say(t, command)
+	<-conn.reads // it has been answered; the answer goes out with the next write
+	if _, err := c.Write([]byte("x\n")); err != nil {
 		t.Fatal(err)
 	}
 	if text := firstError(o.stderr); !strings.Contains(text, "no renegotiation") {
 		t.Errorf("the peer sees %q", text)
 	}
-	if err := <-read; err == nil {
-		t.Error("data without a renegotiation")
-	}
-	s.Close()
+	c.Close()
+	<-read
 }
 
 func firstError(r *bufio.Reader) string {
