@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/transport/psk"
@@ -28,21 +29,42 @@ func connect(ctx context.Context, cfg *Config, r Registrar) (*transport.Session,
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w", r.Host, err)
 	}
-	for _, addr := range addrs {
-		var session *transport.Session
+	session, err := inTurn(ctx, addrs, func(ctx context.Context, addr netip.Addr) (*transport.Session, error) {
 		remote := netip.AddrPortFrom(addr.Unmap(), r.Port)
-		session, err = transport.Dial(ctx, transport.DialConfig{
+		return transport.Dial(ctx, transport.DialConfig{
 			Remote:           remote,
 			Local:            localFor(served(cfg.User).Addr(), remote.Addr()),
 			Identity:         cfg.Identity,
 			Keys:             cfg.Keys,
 			HandshakeTimeout: t5Serverhunt,
 		})
-		if err == nil {
+	})
+	if err != nil {
+		return nil, explain(err, cfg.Identity)
+	}
+	return session, nil
+}
+
+// dialer connects to one address.
+type dialer func(context.Context, netip.Addr) (*transport.Session, error)
+
+// inTurn dials addrs until one answers. Each has an equal part of the time that
+// is left, so that a silent one does not keep us from the next.
+func inTurn(ctx context.Context, addrs []netip.Addr, dial dialer) (session *transport.Session, err error) {
+	for i, addr := range addrs {
+		if session, err = dialWithin(ctx, len(addrs)-i, addr, dial); err == nil {
 			return session, nil
 		}
 	}
-	return nil, explain(err, cfg.Identity)
+	return nil, err
+}
+
+// dialWithin dials with 1/parts of the time until ctx's deadline.
+func dialWithin(ctx context.Context, parts int, addr netip.Addr, dial dialer) (*transport.Session, error) {
+	deadline, _ := ctx.Deadline()
+	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/time.Duration(parts))
+	defer cancel()
+	return dial(ctx, addr)
 }
 
 // explain puts the usual reason before OpenSSL's word for a refused handshake,
