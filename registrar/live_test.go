@@ -130,6 +130,7 @@ func (e element) wantClosed() {
 
 func security() []wire.ErrorCause { return []wire.ErrorCause{{Code: wire.CauseSecurity}} }
 
+// refusals is a log of which only the refused connections matter.
 type refusals chan struct{}
 
 func (refusals) Enabled(context.Context, slog.Level) bool { return true }

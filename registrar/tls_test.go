@@ -59,8 +59,6 @@ func TestNotGranted(t *testing.T) {
 	}
 }
 
-// refusals is a log of which only the refused connections matter.
-
 // Threats draft 2.1.3: no state before the peer is authenticated.
 func TestStrangersLeaveNothing(t *testing.T) {
 	refused := make(refusals, 100)
