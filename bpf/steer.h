@@ -13,13 +13,8 @@
 #define AF_INET 2
 #define SELECT_TRIES 8 /* slots looked at for an active element whose way back is free */
 
-/* What the packet's stages decided beside the verdict. */
-struct outcome {
-	__u32 ifindex; /* for a REDIRECT */
-};
-
-/* Sends the packet, already rewritten in its addresses by the caller's plan, to the next hop.
- * The look-up comes before any change, so that a packet without a way stays as it was. */
+/* Finds the next hop of the packet as it will be. The look-up comes before any change, so that a
+ * packet without a way stays as it was. */
 static __always_inline enum verdict next_hop(struct xdp_md *ctx, const struct packet *p, __be32 src, __be32 dst,
 					     struct bpf_fib_lookup *fib)
 {
@@ -41,15 +36,19 @@ static __always_inline enum verdict next_hop(struct xdp_md *ctx, const struct pa
 	}
 }
 
-static __always_inline void write_next_hop(const struct packet *p, const struct bpf_fib_lookup *fib, struct outcome *out)
+/* Sends the rewritten packet to its next hop, by whether that is behind an interface of ours. If
+ * not, the packet is not the next hop's yet, so that the stack takes it for its own and forwards it. */
+static __always_inline int send(const struct packet *p, const struct bpf_fib_lookup *fib)
 {
+	if (bpf_redirect_map(&tx_ports, fib->ifindex, XDP_PASS) != XDP_REDIRECT)
+		return 0;
 	decrement_ttl(p->ip);
 	__builtin_memcpy(p->eth->h_dest, fib->dmac, ETH_ALEN);
 	__builtin_memcpy(p->eth->h_source, fib->smac, ETH_ALEN);
-	out->ifindex = fib->ifindex;
+	return 1;
 }
 
-static __always_inline enum verdict forward(struct xdp_md *ctx, const struct packet *p, const struct flow *f, struct outcome *out)
+static __always_inline enum verdict forward(struct xdp_md *ctx, const struct packet *p, const struct flow *f)
 {
 	struct endpoint_addr to = { .addr = f->addr, .port = f->port };
 	struct bpf_fib_lookup fib = {};
@@ -58,12 +57,12 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, const struct pac
 	if (verdict != VERDICT_STEER_FORWARD && verdict != VERDICT_STEER_NEIGHBOR)
 		return verdict;
 	nat_destination(p, &to);
-	if (verdict == VERDICT_STEER_FORWARD)
-		write_next_hop(p, &fib, out);
-	return verdict;
+	if (verdict == VERDICT_STEER_NEIGHBOR || !send(p, &fib))
+		return VERDICT_STEER_NEIGHBOR;
+	return VERDICT_STEER_FORWARD;
 }
 
-static __always_inline enum verdict give_back(struct xdp_md *ctx, const struct packet *p, const struct flow *f, struct outcome *out)
+static __always_inline enum verdict give_back(struct xdp_md *ctx, const struct packet *p, const struct flow *f)
 {
 	struct endpoint_addr vip = { .addr = f->addr, .port = f->port };
 	struct bpf_fib_lookup fib = {};
@@ -72,9 +71,8 @@ static __always_inline enum verdict give_back(struct xdp_md *ctx, const struct p
 	if (verdict != VERDICT_STEER_FORWARD && verdict != VERDICT_STEER_NEIGHBOR)
 		return verdict;
 	nat_source(p, &vip);
-	if (verdict == VERDICT_STEER_NEIGHBOR)
-		return verdict;
-	write_next_hop(p, &fib, out);
+	if (verdict == VERDICT_STEER_NEIGHBOR || !send(p, &fib))
+		return VERDICT_STEER_NEIGHBOR;
 	return VERDICT_STEER_RETURN;
 }
 
@@ -111,7 +109,7 @@ static __always_inline enum verdict no_element(struct xdp_md *ctx, const struct 
 /* A flow that the table does not know: choose, remember both ways, send. A TCP segment in the
  * middle of a connection is chosen for like a SYN: after a loss of the table most such flows find
  * their element again, and the others are reset by the element they reach. */
-static __always_inline enum verdict steer_new(struct xdp_md *ctx, const struct packet *p, __u32 service, struct outcome *out)
+static __always_inline enum verdict steer_new(struct xdp_md *ctx, const struct packet *p, __u32 service)
 {
 	struct flow_key key = flow_key(p, FLOW_FORWARD);
 	__u64 hash = flow_hash(p);
@@ -132,7 +130,7 @@ static __always_inline enum verdict steer_new(struct xdp_md *ctx, const struct p
 		if (claimed == 0) {
 			if (bpf_map_update_elem(&flows, &key, &f, BPF_ANY))
 				return VERDICT_STEER_TABLE_FULL;
-			return forward(ctx, p, &f, out);
+			return forward(ctx, p, &f);
 		}
 		conflict = 1;
 	}
@@ -168,7 +166,7 @@ static __always_inline __u8 element_state(const struct flow *f)
 	return e && e->generation == f->generation ? e->state : ELEMENT_FREE;
 }
 
-static __always_inline enum verdict steer_service(struct xdp_md *ctx, const struct packet *p, __u32 service, struct outcome *out)
+static __always_inline enum verdict steer_service(struct xdp_md *ctx, const struct packet *p, __u32 service)
 {
 	struct flow_key key = flow_key(p, FLOW_FORWARD);
 
@@ -178,19 +176,19 @@ static __always_inline enum verdict steer_service(struct xdp_md *ctx, const stru
 		return VERDICT_STEER_MALFORMED;
 	struct flow *f = bpf_map_lookup_elem(&flows, &key);
 	if (!f)
-		return steer_new(ctx, p, service, out);
+		return steer_new(ctx, p, service);
 	__u8 state = element_state(f);
 	if (begins_anew(p, f, state))
-		return steer_new(ctx, p, service, out);
+		return steer_new(ctx, p, service);
 	if (state < ELEMENT_DRAINING)
 		return steer_lost(ctx, p, f);
 	if (p->tcp && p->tcp->syn && !p->tcp->ack && f->state >= FLOW_CLOSING)
-		return steer_new(ctx, p, service, out);
+		return steer_new(ctx, p, service);
 	flow_touch(f, p, FLOW_FORWARD);
-	return forward(ctx, p, f, out);
+	return forward(ctx, p, f);
 }
 
-static __always_inline enum verdict steer_return(struct xdp_md *ctx, const struct packet *p, struct outcome *out)
+static __always_inline enum verdict steer_return(struct xdp_md *ctx, const struct packet *p)
 {
 	struct flow_key key = flow_key(p, FLOW_RETURN);
 	struct flow *f;
@@ -203,7 +201,7 @@ static __always_inline enum verdict steer_return(struct xdp_md *ctx, const struc
 	if (!f)
 		return VERDICT_NOT_OURS;
 	flow_touch(f, p, FLOW_RETURN);
-	return give_back(ctx, p, f, out);
+	return give_back(ctx, p, f);
 }
 
 #endif

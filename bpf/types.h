@@ -29,11 +29,11 @@ enum verdict {
 	VERDICT_GUARD_MALFORMED,     /* DROP: impossible header lengths or flags */
 	VERDICT_STEER_FORWARD,       /* REDIRECT: to the flow's element */
 	VERDICT_STEER_RETURN,        /* REDIRECT: from an element back to the client */
-	VERDICT_STEER_NEIGHBOR,      /* PASS: rewritten; the stack resolves the neighbour and forwards */
+	VERDICT_STEER_NEIGHBOR,      /* PASS: rewritten; the stack forwards: it resolves the neighbour, or the interface is not ours */
 	VERDICT_STEER_RESET,         /* TX: the flow's element is lost, its client was told by a RST */
 	VERDICT_STEER_REFUSED,       /* TX: the pool has no element, the SYN was refused by a RST */
 	VERDICT_STEER_NO_ELEMENT,    /* DROP: the pool has no element (UDP) */
-	VERDICT_STEER_LOST,          /* DROP: the flow's element is lost (UDP), or a RST towards it */
+	VERDICT_STEER_LOST,          /* DROP: a RST towards an element that is lost */
 	VERDICT_STEER_STRAY,         /* DROP: a RST that belongs to no flow */
 	VERDICT_STEER_NO_ROUTE,      /* DROP: no route to the next hop, or larger than its MTU */
 	VERDICT_STEER_NAT_CONFLICT,  /* DROP: the client's port is in use at every element tried */

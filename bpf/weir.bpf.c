@@ -5,7 +5,7 @@
 #include "count.h"
 #include "steer.h"
 
-static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p, struct outcome *out)
+static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p)
 {
 	switch (parse(ctx, p)) {
 	case PARSED:
@@ -20,15 +20,14 @@ static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p,
 	struct endpoint_key key = { .addr = p->dst, .port = p->dport, .protocol = p->protocol };
 	struct endpoint *at = bpf_map_lookup_elem(&endpoints, &key);
 	if (!at)
-		return steer_return(ctx, p, out);
+		return steer_return(ctx, p);
 	if (at->kind == ENDPOINT_GUARDED)
 		return guard(ctx, p);
-	return steer_service(ctx, p, at->service, out);
+	return steer_service(ctx, p, at->service);
 }
 
-/* What the kernel does with a packet of this verdict. REDIRECT to an interface that is not ours
- * falls back to PASS: the packet is rewritten and the stack forwards it. */
-static __always_inline int action(enum verdict verdict, const struct outcome *out)
+/* What the kernel does with a packet of this verdict. */
+static __always_inline int action(enum verdict verdict)
 {
 	switch (verdict) {
 	case VERDICT_NOT_OURS:
@@ -47,7 +46,7 @@ static __always_inline int action(enum verdict verdict, const struct outcome *ou
 		return XDP_TX;
 	case VERDICT_STEER_FORWARD:
 	case VERDICT_STEER_RETURN:
-		return bpf_redirect_map(&tx_ports, out->ifindex, XDP_PASS);
+		return XDP_REDIRECT;
 	default:
 		return XDP_DROP;
 	}
@@ -57,11 +56,10 @@ SEC("xdp")
 int weir(struct xdp_md *ctx)
 {
 	struct packet p = {};
-	struct outcome out = {};
-	enum verdict verdict = decide(ctx, &p, &out);
+	enum verdict verdict = decide(ctx, &p);
 
 	count(verdict, p.frame_len);
-	return action(verdict, &out);
+	return action(verdict);
 }
 
 /* Puts the types that no map names into the object's BTF, for Go. */
