@@ -64,7 +64,10 @@ static __always_inline void parse_transport(struct packet *p, void *l4, void *en
 	} else if (p->protocol == IPPROTO_UDP) {
 		struct udphdr *udp = l4;
 
-		if ((void *)(udp + 1) > end || bpf_ntohs(udp->len) < sizeof(*udp))
+		if ((void *)(udp + 1) > end)
+			return;
+		__u32 len = bpf_ntohs(udp->len);
+		if (len < sizeof(*udp) || len > l4_len)
 			return;
 		p->udp = udp;
 	}

@@ -18,9 +18,7 @@ func TestForward(t *testing.T) {
 	data := fromClient(tcp(client, vip, packet.ACK|packet.PSH, "GET / HTTP/1.1"))
 	query := fromClient(packet.NewUDP(client, vipDNS, []byte("query")))
 	with := func(p packet.Packet, change func(*packet.Packet)) packet.Packet { change(&p); return p }
-	options := with(data, func(p *packet.Packet) {
-		p.IPOptions = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}} // router alert
-	})
+	options := withOptions(data)
 	mss := with(syn, func(p *packet.Packet) {
 		p.TCPOptions = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: []byte{5, 0xb4}}}
 	})

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/gopacket/gopacket/layers"
 
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/test/packet"
@@ -165,5 +166,11 @@ func tcp(src, dst string, flags packet.Flags, payload string) packet.Packet {
 	if flags&packet.ACK != 0 {
 		p.Ack = 0x55667788
 	}
+	return p
+}
+
+// withOptions is the packet with an IP header of 24 bytes (router alert).
+func withOptions(p packet.Packet) packet.Packet {
+	p.IPOptions = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
 	return p
 }
