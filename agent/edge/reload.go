@@ -20,31 +20,35 @@ func (g *gateway) follow(ctx context.Context, reload <-chan Config) {
 		case <-ctx.Done():
 			return
 		case cfg := <-reload:
-			if fixed := needsRestart(g.cfg, cfg); len(fixed) > 0 {
-				g.log.Warn("these settings change only with a restart of weir edge", "settings", fixed)
-			}
-			if err := g.reconfigure(ctx, cfg); err != nil {
-				g.log.Error("the new configuration is in effect only in part", "error", err)
-			} else {
-				g.log.Info("configuration reloaded")
-			}
+			g.take(ctx, cfg)
 		}
 	}
 }
 
-// reconfigure applies keys, grants, the guard's limits, services and timeouts.
-func (g *gateway) reconfigure(ctx context.Context, cfg Config) error {
-	var errs []error
-	errs = append(errs, maps.WriteParameters(g.datapath.Maps, cfg.limits()))
-	errs = append(errs, g.reconcile.ask(ctx, func(r *reconciler) {
-		errs = append(errs, r.configure(cfg, time.Now()))
-	}))
+// take puts a new configuration into effect. The keys come first: of all that it needs, their file
+// is what may be faulty, and then nothing changes.
+func (g *gateway) take(ctx context.Context, cfg Config) {
 	if err := g.keys.Reload(); err != nil {
-		errs = append(errs, err)
-	} else {
-		g.registrar.Reload(cfg.Registrar.Grants)
+		g.log.Error("the configuration is not taken", "fault", err)
+		return
 	}
-	return errors.Join(errs...)
+	if fixed := needsRestart(g.cfg, cfg); len(fixed) > 0 {
+		g.log.Warn("these settings change only with a restart of weir edge", "settings", fixed)
+	}
+	if err := g.reconfigure(ctx, cfg); err != nil {
+		g.log.Error("the new configuration is in effect only in part", "error", err)
+		return
+	}
+	g.log.Info("configuration reloaded")
+}
+
+// reconfigure applies the guard's limits, services, timeouts and grants; the keys are loaded.
+func (g *gateway) reconfigure(ctx context.Context, cfg Config) error {
+	parameters := maps.WriteParameters(g.datapath.Maps, cfg.limits())
+	var services error
+	asked := g.reconcile.ask(ctx, func(r *reconciler) { services = r.configure(cfg, time.Now()) })
+	g.registrar.Reload(cfg.Registrar.Grants)
+	return errors.Join(parameters, asked, services)
 }
 
 // needsRestart names the settings that differ and that a running gateway keeps.
