@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// names is the UDP service of this test.
+var names = netip.MustParseAddrPort("10.0.100.2:53")
+
+// Datagrams reach the elements, those of one client port the same one, and answers come from the VIP.
+func TestDatagrams(t *testing.T) {
+	d := prepare(t, "udp")
+	d.configure("{vip: 10.0.100.1, port: 80, protocol: tcp", "{vip: 10.0.100.2, port: 53, protocol: udp")
+	d.startEdge()
+	t.Cleanup(d.showLogs)
+	for i := range servers {
+		d.startServer(i)
+		d.startPE(i, "--serve", "udp://"+server(i).String())
+	}
+	d.awaitStates("active", "active")
+	answers := map[string]int{}
+	for range enough {
+		answers[d.converse(names)]++
+	}
+	if answers[serverName(0)] == 0 || answers[serverName(1)] == 0 || len(answers) != servers {
+		t.Errorf("answers by server: %v", answers)
+	}
+	if flows := d.awaitFlows(enough); flows != enough {
+		t.Errorf("%d flows, want %d", flows, enough)
+	}
+}
+
+// converse sends three datagrams from one port, and returns the name of the one server that answers.
+func (n *network) converse(target netip.AddrPort) (name string) {
+	n.t.Helper()
+	var conn *net.UDPConn
+	n.must(n.client.Do(func() (err error) { // not connected: it shows whom answers come from
+		conn, err = net.ListenUDP("udp4", nil)
+		return err
+	}))
+	defer conn.Close()
+	n.must(conn.SetDeadline(time.Now().Add(clientTimeout)))
+	buffer := make([]byte, 2048)
+	for i := range 3 {
+		text := fmt.Sprintf("question %d", i)
+		_, err := conn.WriteToUDPAddrPort([]byte(text), target)
+		n.must(err)
+		got, from, err := conn.ReadFromUDPAddrPort(buffer)
+		n.must(err)
+		server, echo, _ := strings.Cut(string(buffer[:got]), " ")
+		if from != target || echo != text || name != "" && server != name {
+			n.t.Fatalf("sent %q to %s, and %s before; got %q from %s", text, target, name, buffer[:got], from)
+		}
+		name = server
+	}
+	return name
+}
+
+// awaitFlows waits until the first service has as many flows, and returns how many it has then.
+func (d *deployment) awaitFlows(want uint64) (flows uint64) {
+	d.within(patience, func() bool {
+		flows = d.status().Services[0].Flows
+		return flows == want
+	})
+	return flows
+}
