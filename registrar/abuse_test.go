@@ -105,6 +105,42 @@ func TestPeerThatDoesNotReadLargeMessages(t *testing.T) {
 	})
 }
 
+func TestPeerThatDoesNotTakeAMessage(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.dial("pe-1")
+		l.send(t, &wire.HandleResolution{Pool: "web"})
+		time.Sleep(writeTimeout - time.Millisecond)
+		synctest.Wait()
+		if l.isClosed() {
+			t.Error("closed before its time")
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if !l.isClosed() || b.Stats().Closed["broken"] != 1 {
+			t.Errorf("closed %v, stats %+v", l.isClosed(), b.Stats().Closed)
+		}
+	})
+}
+
+// Who reads slowly gets the last words only as far as writeTimeout allows.
+func TestPeerThatReadsItsLastWordsSlowly(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.dial("pe-1")
+		for range maxMalformed {
+			l.sendBytes([]byte{byte(wire.TypeRegistration), 0, 0, 4}) // without a handle
+		}
+		began := time.Now()
+		for range 2 {
+			time.Sleep(2 * time.Second)
+			l.receive(t)
+		}
+		<-l.closed
+		if after := time.Since(began); after != writeTimeout {
+			t.Errorf("closed after %v, want %v", after, writeTimeout)
+		}
+	})
+}
+
 // While the loop is busy, readers wait, and so do their peers; nothing is lost, and nothing piles up.
 func TestBackpressure(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {

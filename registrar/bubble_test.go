@@ -149,6 +149,22 @@ func TestStallBlamesNobody(t *testing.T) {
 	})
 }
 
+// A registrar that is late each time must not keep the lost for ever.
+func TestSecondStallInARowIsNotForgiven(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		one, two := b.enrol(t, "pe-1", 1), b.dial("pe-2")
+		one.receive(t) // keep-alive: an answer is due in 3 s
+		for _, addr := range []string{"10.0.0.2", "10.0.0.3"} {
+			b.observer.sleep <- 10 * time.Second
+			two.send(t, registration("web", 2, addr))
+			b.observer.want(t, "web: 01 up 02 up")
+			two.receive(t)
+			synctest.Wait()
+		}
+		b.observer.want(t, "web: 02 up 01 lost")
+	})
+}
+
 // An answer that has arrived counts, even if the loop comes to it after the time for it.
 func TestAnswerInTheInboxCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {

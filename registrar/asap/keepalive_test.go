@@ -121,6 +121,18 @@ func TestForgive(t *testing.T) {
 	}
 }
 
+// What is forgiven comes later than it would have, and something else may be next.
+func TestForgiveMovesTheDeadline(t *testing.T) {
+	w := newWorld(func(c *asap.Config) { c.KeepAlive.Interval = 0 })
+	w.play(registers(0, "a", "web", 1))
+	w.play(registers(0, "b", "web", 2, life(5)))
+	w.play(reports(0, "r", "web", 1)) // an answer is due at 3 s
+	w.core.Forgive(w.start.Add(4 * time.Second))
+	if d := w.core.Deadline().Sub(w.start); d != 5*time.Second {
+		t.Errorf("deadline %v, want 5 s: the end of the other's life", d)
+	}
+}
+
 // RFC 5352 3.5: the time between two keep-alives to the same element varies by plus or minus 50 percent.
 func TestKeepAlivesAreSpread(t *testing.T) {
 	w := newWorld()

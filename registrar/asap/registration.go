@@ -99,7 +99,7 @@ func (c *Core) watch(s *step, k handlespace.Key, life int32) {
 	} else {
 		c.counters.Reregistrations++
 	}
-	*w = watch{key: k, index: w.index, probed: w.probed, probe: c.nextProbe(s.now)}
+	*w = watch{key: k, index: w.index, probe: c.nextProbe(s.now)}
 	if life != wire.LifeInfinite {
 		w.expires = s.now.Add(time.Duration(life) * time.Second)
 	}

@@ -16,7 +16,7 @@ type watch struct {
 	expires time.Time // the end of the registration life
 	grace   time.Time // the end of being away; zero if the element is up
 	probe   time.Time // the next keep-alive; zero while one is unanswered
-	probed  time.Time // the last keep-alive was sent
+	probed  time.Time // the last keep-alive since the last registration was sent
 	answer  time.Time // when an unanswered keep-alive means that the element is lost
 	// reporters are the identities that found the element unreachable since its last registration, fewer than
 	// MaxBadReports.
