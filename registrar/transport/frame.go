@@ -99,10 +99,12 @@ func padded(msg []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d bytes", errFrame, len(msg))
 	}
 	n := int(binary.BigEndian.Uint16(msg[2:]))
-	switch len(msg) {
-	case n + padding(n):
+	switch {
+	case n < headerLen:
+		return nil, fmt.Errorf("%w: length %d", errFrame, n)
+	case len(msg) == n+padding(n):
 		return msg, nil
-	case n:
+	case len(msg) == n:
 		out := make([]byte, n+padding(n))
 		copy(out, msg)
 		return out, nil

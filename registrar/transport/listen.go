@@ -75,6 +75,10 @@ func Listen(ctx context.Context, cfg ListenConfig) (*Listener, error) {
 	}
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.running.Go(func() { l.serve(ctx) })
+	l.running.Go(func() {
+		<-ctx.Done()
+		_ = l.tcp.Close() // ends serve; there is nothing to flush
+	})
 	return l, nil
 }
 
@@ -120,10 +124,8 @@ func (l *Listener) Close() error {
 	return nil
 }
 
-// serve ends when ctx does, and after all that it began.
+// serve ends when ctx does and with it the socket, and after all that it began.
 func (l *Listener) serve(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() { _ = l.tcp.Close() })
-	defer stop()
 	var handshakes sync.WaitGroup
 	l.acceptLoop(ctx, &handshakes)
 	handshakes.Wait()

@@ -21,8 +21,12 @@ const (
 	closeWait = 20 * time.Millisecond
 )
 
-// errHandshake: the caller reads or writes too early.
-var errHandshake = errors.New("the TLS handshake has not finished")
+var (
+	// errHandshake: the caller reads or writes too early.
+	errHandshake = errors.New("the TLS handshake has not finished")
+	// errPeerClosed is for a Write after the Read that returned io.EOF.
+	errPeerClosed = errors.New("the peer has closed the TLS connection")
+)
 
 // Conn is a TLS connection over a net.Conn, which it owns. Read, Write and Close
 // are safe beside each other.
@@ -161,11 +165,13 @@ func (c *Conn) Write(p []byte) (int, error) {
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
 	tls, err := c.usable()
-	if err == nil {
-		err = c.writeErr
-	}
-	if err != nil {
+	switch {
+	case err == io.EOF:
+		return 0, errPeerClosed
+	case err != nil:
 		return 0, err
+	case c.writeErr != nil:
+		return 0, c.writeErr
 	}
 	sent := 0
 	for sent < len(p) {
