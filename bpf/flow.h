@@ -34,11 +34,12 @@ static __always_inline void flow_touch(struct flow *f, const struct packet *p, e
 		return;
 	if (direction == FLOW_FORWARD && p->tcp->ack)
 		f->client_ack = bpf_ntohl(p->tcp->ack_seq);
+	/* A RST is believed until the flow goes on: anyone can send one that the other end ignores. */
 	if (p->tcp->rst)
 		f->state = FLOW_RESET;
 	else if (p->tcp->fin && f->state != FLOW_RESET)
 		f->state = FLOW_CLOSING;
-	else if (f->state == FLOW_SYN && !p->tcp->syn)
+	else if ((f->state == FLOW_SYN || f->state == FLOW_RESET) && !p->tcp->syn)
 		f->state = FLOW_ESTABLISHED;
 }
 
