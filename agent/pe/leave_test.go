@@ -75,6 +75,20 @@ func TestStopGivesUpAnUnansweredDeregistration(t *testing.T) {
 	r.want(r.expire(), exit{nil})
 }
 
+func TestNewSessionDoesNotProlongTheWaitForTheDeregistration(t *testing.T) {
+	r := enrolled(t, nil)
+	r.stop(r.now, nil)
+	stopped := r.now
+	r.now = r.now.Add(20 * time.Second)
+	r.lost(r.now, errCut)
+	r.expire()
+	r.want(r.connected(r.now), deregistration)
+	r.want(r.expire(), hangup{})
+	if after := r.now.Sub(stopped); after != 30*time.Second {
+		t.Errorf("gave up after %v, want 30 s: T3, counted from the stop", after)
+	}
+}
+
 func TestDeregistrationIsRepeatedOnANewSession(t *testing.T) {
 	r := enrolled(t, nil)
 	r.stop(r.now, nil)
@@ -102,6 +116,8 @@ func TestLeavesAfterThreeFailuresInARow(t *testing.T) {
 		{"three, not in a row", "--+-", false},
 		{"many, never three in a row", "--+--+--+--", false},
 		{"three in a row after a success", "--+---", true},
+		{"one after successes", "++-", false},
+		{"every other", "-+-+-+-", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := enrolled(t, withCheck)

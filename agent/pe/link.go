@@ -19,7 +19,6 @@ var errNotReading = errors.New("the registrar does not read what we send")
 
 // inbound is what a link reports: one message, or why the session has ended.
 type inbound struct {
-	from *link
 	data []byte
 	err  error
 }
@@ -53,7 +52,7 @@ func (l *link) send(data []byte) bool {
 }
 
 // close ends the session and waits for both goroutines. What is still queued
-// is lost, and nothing is reported any more.
+// is lost, and nothing is reported any more: reports has no buffer.
 func (l *link) close() {
 	l.cancel()
 	l.session.Close() // its error says only that the registrar left first
@@ -63,7 +62,7 @@ func (l *link) close() {
 func (l *link) read(ctx context.Context) {
 	for {
 		data, err := l.session.Read(ctx)
-		l.report(ctx, inbound{from: l, data: data, err: err})
+		l.report(ctx, inbound{data, err})
 		if err != nil {
 			return
 		}
@@ -75,7 +74,7 @@ func (l *link) write(ctx context.Context) {
 		select {
 		case data := <-l.queue:
 			if err := l.session.Write(ctx, data); err != nil {
-				l.report(ctx, inbound{from: l, err: err})
+				l.report(ctx, inbound{nil, err})
 				return
 			}
 		case <-ctx.Done():

@@ -168,9 +168,6 @@ func (a *agent) send(message wire.Message) error {
 // receive parses one message, and obeys the rules for unknown messages and
 // parameters (RFC 5354 3, RFC 5352 2.2.14).
 func (a *agent) receive(in inbound) []action {
-	if in.from != a.link {
-		return nil // the last words of a session that we have left
-	}
 	if in.err != nil {
 		return a.machine.lost(time.Now(), in.err)
 	}

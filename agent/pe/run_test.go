@@ -4,6 +4,8 @@ package pe
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/netip"
 	"os"
 	"reflect"
@@ -11,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -49,6 +52,20 @@ func TestRunRegistersAnswersAndLeaves(t *testing.T) {
 		if !strings.Contains(e.log.String(), line) {
 			t.Errorf("no %q in the log:\n%s", line, e.log.String())
 		}
+	}
+}
+
+// A session that is left open would hold a place at the registrar for as long as the process lives.
+func TestRunEndsTheSessionBeforeTheDrain(t *testing.T) {
+	s := serve(t, "127.0.0.1:0")
+	e := start(t, func(c *Config) { c.Drain = time.Hour }, s.addr())
+	p := s.enrol()
+	e.stop()
+	p.grantLeave()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if m, err := p.session.Read(ctx); !errors.Is(err, io.EOF) {
+		t.Errorf("read %x, %v, want the end of the session", m, err)
 	}
 }
 
