@@ -55,6 +55,8 @@ func (c *Core) admit(from handlespace.Identity, m *wire.Registration) (*handlesp
 // sound checks the element's own values.
 func sound(e wire.PoolElement) *wire.Error {
 	switch {
+	case len(e.User.Addrs) > maxAddrs: // first: what follows quotes the element, and must fit into a response
+		return refuse(wire.CauseLackOfResources, "too many addresses")
 	case !policy.Supported(e.Policy.Type):
 		return invalid("unsupported policy "+e.Policy.Type.String(), e.Policy.AppendTLV)
 	case len(e.Policy.Data) > maxPolicyData:
@@ -63,8 +65,6 @@ func sound(e wire.PoolElement) *wire.Error {
 		return invalid("no registration life", func([]byte) ([]byte, error) { return elementTLV(e) })
 	case e.User.Port == 0:
 		return invalid("no port", e.User.AppendTLV)
-	case len(e.User.Addrs) > maxAddrs:
-		return refuse(wire.CauseLackOfResources, "too many addresses")
 	}
 	for _, a := range e.User.Addrs {
 		if a.IsUnspecified() || a.IsMulticast() {
