@@ -56,6 +56,7 @@ func forwarding(name string) (bool, error) {
 }
 
 // attach puts the program on every interface, then takes it off those that are not named any more.
+// What can fail comes first: programs of an earlier run are replaced when all others are attached.
 // On failure it undoes what it made.
 func (d *Datapath) attach(dir string, interfaces []netlink.Link) error {
 	linkDir := filepath.Join(dir, "links")
@@ -63,20 +64,24 @@ func (d *Datapath) attach(dir string, interfaces []netlink.Link) error {
 		return fmt.Errorf("make %s: %w", linkDir, err)
 	}
 	for _, l := range interfaces {
-		if err := d.attachOne(linkDir, l); err != nil {
+		if err := d.openOrAttach(linkDir, l); err != nil {
 			return errors.Join(err, d.undo())
 		}
+	}
+	if err := d.replaceOld(); err != nil {
+		return errors.Join(err, d.undo())
 	}
 	return d.detachOthers(linkDir)
 }
 
-func (d *Datapath) attachOne(linkDir string, l netlink.Link) error {
+// openOrAttach opens the link of an earlier run, whose program stays for now, or makes one.
+func (d *Datapath) openOrAttach(linkDir string, l netlink.Link) error {
 	name, index := l.Attrs().Name, l.Attrs().Index
 	if err := d.Maps.TxPorts.Put(uint32(index), uint32(index)); err != nil {
 		return fmt.Errorf("make %s a target of redirects: %w", name, err)
 	}
 	path := filepath.Join(linkDir, name)
-	pinned, err := updatePinned(path, index, d.objects.Weir)
+	pinned, err := openPinned(path, index)
 	if err != nil {
 		return err
 	}
@@ -90,9 +95,9 @@ func (d *Datapath) attachOne(linkDir string, l netlink.Link) error {
 	return nil
 }
 
-// updatePinned replaces the program of an earlier run's link; nil if there is none, or if it
-// belonged to an interface of that name that is gone.
-func updatePinned(path string, index int, program *ebpf.Program) (*pinnedLink, error) {
+// openPinned opens an earlier run's link; nil if there is none, or if it belonged to an interface
+// of that name that is gone.
+func openPinned(path string, index int) (*pinnedLink, error) {
 	l, err := link.LoadPinnedLink(path, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -107,10 +112,20 @@ func updatePinned(path string, index int, program *ebpf.Program) (*pinnedLink, e
 	if xdp := info.XDP(); xdp == nil || int(xdp.Ifindex) != index {
 		return nil, errors.Join(l.Unpin(), l.Close())
 	}
-	if err := l.Update(program); err != nil {
-		return nil, errors.Join(fmt.Errorf("replace the program on %s: %w", filepath.Base(path), err), l.Close())
-	}
 	return &pinnedLink{link: l, path: path}, nil
+}
+
+// replaceOld puts our program in the place of an earlier run's.
+func (d *Datapath) replaceOld() error {
+	for _, l := range d.links {
+		if l.made {
+			continue
+		}
+		if err := l.link.Update(d.objects.Weir); err != nil {
+			return fmt.Errorf("replace the program on %s: %w", filepath.Base(l.path), err)
+		}
+	}
+	return nil
 }
 
 func attachPinned(path string, l netlink.Link, program *ebpf.Program) (*pinnedLink, error) {
