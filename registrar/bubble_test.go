@@ -153,6 +153,7 @@ func TestStallBlamesNobody(t *testing.T) {
 func TestSecondStallInARowIsNotForgiven(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		one, two := b.enrol(t, "pe-1", 1), b.dial("pe-2")
+		two.send(t, &wire.EndpointUnreachable{Pool: "web", PE: 1})
 		one.receive(t) // keep-alive: an answer is due in 3 s
 		for _, addr := range []string{"10.0.0.2", "10.0.0.3"} {
 			b.observer.sleep <- 10 * time.Second
@@ -162,7 +163,7 @@ func TestSecondStallInARowIsNotForgiven(t *testing.T) {
 			synctest.Wait()
 		}
 		b.observer.want(t, "web: 02 up 01 lost")
-	})
+	}, func(c *Config) { c.KeepAlive.Interval = time.Hour })
 }
 
 // An answer that has arrived counts, even if the loop comes to it after the time for it.
