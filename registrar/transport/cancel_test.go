@@ -66,7 +66,7 @@ func TestWriteUnderContext(t *testing.T) {
 	}
 	client.Close()
 	for {
-		if _, err := server.Read(testContext(t)); err == io.EOF {
+		if _, err := server.Read(testContext(t)); errors.Is(err, io.EOF) {
 			t.Error("a write that stopped midway looks like a clean end")
 		} else if err != nil {
 			return
@@ -114,7 +114,7 @@ func TestBrokenFramingClosesTheSession(t *testing.T) {
 	if _, err := server.Read(testContext(t)); !errors.Is(err, errFrame) {
 		t.Errorf("read: %v", err)
 	}
-	if _, err := client.Read(testContext(t)); err != io.EOF {
+	if _, err := client.Read(testContext(t)); !errors.Is(err, io.EOF) {
 		t.Errorf("the peer sees %v", err)
 	}
 	if err := client.Write(testContext(t), message(8)); err == nil || errors.Is(err, io.EOF) {

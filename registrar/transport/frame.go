@@ -86,7 +86,7 @@ func (f *frameReader) fill(p []byte) error {
 }
 
 func truncated(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -68,7 +68,7 @@ func TestEverySplitOfAStream(t *testing.T) {
 				}
 			}
 			msgs, err := drain(&pieces{parts: parts, end: io.EOF})
-			if err != io.EOF || !slices.EqualFunc(msgs, inStream, bytes.Equal) {
+			if !errors.Is(err, io.EOF) || !slices.EqualFunc(msgs, inStream, bytes.Equal) {
 				t.Fatalf("split at %d and %d: %x, %v", i, j, msgs, err)
 			}
 		}
@@ -77,7 +77,7 @@ func TestEverySplitOfAStream(t *testing.T) {
 	for i := range stream {
 		single.parts = append(single.parts, stream[i:i+1])
 	}
-	if msgs, err := drain(single); err != io.EOF || !slices.EqualFunc(msgs, inStream, bytes.Equal) {
+	if msgs, err := drain(single); !errors.Is(err, io.EOF) || !slices.EqualFunc(msgs, inStream, bytes.Equal) {
 		t.Fatalf("byte by byte: %x, %v", msgs, err)
 	}
 }

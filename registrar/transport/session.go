@@ -65,7 +65,7 @@ func (s *Session) Read(ctx context.Context) ([]byte, error) {
 	switch {
 	case err == nil:
 		return msg, nil
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil, io.EOF // as it is: it is an end, not a failure
 	case ended != nil:
 		err = ended
