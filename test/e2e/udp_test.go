@@ -14,10 +14,12 @@ import (
 // names is the UDP service of this test.
 var names = netip.MustParseAddrPort("10.0.100.2:53")
 
-// Datagrams reach the elements, those of one client port the same one, and answers come from the VIP.
+// Datagrams reach the elements, those of one client port the same one, and answers come from the
+// VIP. A client of a lost element, who cannot be told, is answered by another one.
 func TestDatagrams(t *testing.T) {
 	d := prepare(t, "udp")
-	d.configure("{vip: 10.0.100.1, port: 80, protocol: tcp", "{vip: 10.0.100.2, port: 53, protocol: udp")
+	d.configure("{vip: 10.0.100.1, port: 80, protocol: tcp", "{vip: 10.0.100.2, port: 53, protocol: udp",
+		"grants:", "grace: 0s\n  grants:")
 	d.startEdge()
 	t.Cleanup(d.showLogs)
 	for i := range servers {
@@ -26,26 +28,46 @@ func TestDatagrams(t *testing.T) {
 	}
 	d.awaitStates("active", "active")
 	answers := map[string]int{}
+	var last [servers]*net.UDPConn // a client of each
 	for range enough {
-		answers[d.converse(names)]++
+		c := d.datagrams()
+		name := d.converse(c, names)
+		answers[name]++
+		for i := range last {
+			if name == serverName(i) {
+				last[i] = c
+			}
+		}
 	}
-	if answers[serverName(0)] == 0 || answers[serverName(1)] == 0 || len(answers) != servers {
-		t.Errorf("answers by server: %v", answers)
+	if last[0] == nil || last[1] == nil || len(answers) != servers {
+		t.Fatalf("answers by server: %v", answers)
 	}
 	if flows := d.awaitFlows(enough); flows != enough {
 		t.Errorf("%d flows, want %d", flows, enough)
 	}
+	d.killPE(1)
+	d.await("the element is lost", func() bool { return d.status().Registrar.Departed["lost"] == 1 })
+	for _, c := range last {
+		if name := d.converse(c, names); name != serverName(0) {
+			t.Errorf("after %s is lost, %s answers", serverName(1), name)
+		}
+	}
 }
 
-// converse sends three datagrams from one port, and returns the name of the one server that answers.
-func (n *network) converse(target netip.AddrPort) (name string) {
+// datagrams is a socket of the client. It is not connected, and so shows whom answers come from.
+func (n *network) datagrams() (conn *net.UDPConn) {
 	n.t.Helper()
-	var conn *net.UDPConn
-	n.must(n.client.Do(func() (err error) { // not connected: it shows whom answers come from
+	n.must(n.client.Do(func() (err error) {
 		conn, err = net.ListenUDP("udp4", nil)
 		return err
 	}))
-	defer conn.Close()
+	n.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// converse sends three datagrams, and returns the name of the one server that answers.
+func (n *network) converse(conn *net.UDPConn, target netip.AddrPort) (name string) {
+	n.t.Helper()
 	n.must(conn.SetDeadline(time.Now().Add(clientTimeout)))
 	buffer := make([]byte, 2048)
 	for i := range 3 {
