@@ -162,7 +162,11 @@ func TestSecondStallInARowIsNotForgiven(t *testing.T) {
 			two.receive(t)
 			synctest.Wait()
 		}
+		late := time.Now()
 		b.observer.want(t, "web: 02 up 01 lost")
+		if more := time.Since(late); more != 0 {
+			t.Errorf("it took %v more", more)
+		}
 	}, func(c *Config) { c.KeepAlive.Interval = time.Hour })
 }
 

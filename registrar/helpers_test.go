@@ -54,16 +54,19 @@ func (f keyFile) load(t testing.TB) *psk.Keys {
 type observer struct {
 	lines chan string
 	sleep chan time.Duration // the next change blocks the loop, as it must not
+	ask   chan func()        // what the next change does
 }
 
 func newObserver() *observer {
-	return &observer{lines: make(chan string, 10_000), sleep: make(chan time.Duration, 1)}
+	return &observer{lines: make(chan string, 10_000), sleep: make(chan time.Duration, 1), ask: make(chan func(), 1)}
 }
 
 func (o *observer) PoolChanged(p *handlespace.Pool, departed []handlespace.Departure) {
 	select {
 	case d := <-o.sleep:
 		time.Sleep(d)
+	case f := <-o.ask:
+		f()
 	default:
 	}
 	line := string(p.Handle()) + ":"

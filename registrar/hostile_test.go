@@ -101,3 +101,17 @@ func TestClosingSessionsOfOneIdentity(t *testing.T) {
 		}
 	})
 }
+
+// Who asks for the counts because of something that it has seen must find it counted.
+func TestWhatIsToldIsCounted(t *testing.T) {
+	var seen Stats
+	inBubble(t, func(t *testing.T, b *bench) {
+		l := b.dial("pe-1")
+		b.observer.ask <- func() { seen = b.Stats() }
+		l.send(t, registration("web", 1, "10.0.0.1"))
+		l.receive(t)
+		if seen.Elements != 1 || seen.Registrations != 1 || seen.Sessions != 1 {
+			t.Errorf("the observer of a registration sees %+v", seen)
+		}
+	})
+}

@@ -96,9 +96,11 @@ func (l *loop) run(ctx context.Context) {
 		case grants := <-l.reload:
 			l.regrant(grants)
 		}
-		l.tally.publish(l.sessions.len(), l.core.Counters())
+		l.publish()
 	}
 }
+
+func (l *loop) publish() { l.tally.publish(l.sessions.len(), l.core.Counters()) }
 
 // arm sets the timer to the deadline; the zero time never comes.
 func arm(timer *time.Timer, deadline time.Time) {
@@ -144,8 +146,9 @@ func (l *loop) message(e event) {
 	}
 }
 
-// apply does what the Core decided.
+// apply does what the Core decided, and counts it first: who sees it may ask for Stats.
 func (l *loop) apply(actions []asap.Action) {
+	l.publish()
 	for _, a := range actions {
 		switch a := a.(type) {
 		case asap.Refused:
