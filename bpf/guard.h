@@ -89,14 +89,18 @@ static __always_inline enum verdict challenge(struct xdp_md *ctx, const struct p
 	return VERDICT_GUARD_CHALLENGED;
 }
 
-static __always_inline enum verdict guard_reset(const struct parameters *set, const struct packet *p, __u64 now)
+static __always_inline int answers_challenge(const struct parameters *set, const struct packet *p, __u64 now)
 {
 	__u64 epoch = now >> CHALLENGE_EPOCH_SHIFT;
 	__u32 seq = bpf_ntohl(p->tcp->seq);
+
+	return seq == challenge_mac(set, p, epoch) || seq == challenge_mac(set, p, epoch - 1);
+}
+
+static __always_inline enum verdict guard_proof(const struct parameters *set, const struct packet *p, __u64 now)
+{
 	__u64 expires = now + set->proven_ns;
 
-	if (seq != challenge_mac(set, p, epoch) && seq != challenge_mac(set, p, epoch - 1))
-		return VERDICT_GUARD_FALSE_PROOF;
 	bpf_map_update_elem(&proven, &p->src, &expires, BPF_ANY);
 	return VERDICT_GUARD_PROOF;
 }
@@ -171,12 +175,13 @@ static __always_inline enum verdict guard(struct xdp_md *ctx, const struct packe
 		return VERDICT_GUARD_ADMITTED;
 	if (p->tcp->syn && !p->tcp->ack)
 		return guard_syn(ctx, set, p, &key, now);
+	/* Even of a known connection: its SYN may have got in once and been challenged the next time. */
+	if (p->tcp->rst && answers_challenge(set, p, now))
+		return guard_proof(set, p, now);
 	struct newcomer *n = bpf_map_lookup_elem(&newcomers, &key);
 	if (n)
 		return guard_newcomer(n, now);
-	if (p->tcp->rst)
-		return guard_reset(set, p, now);
-	return VERDICT_GUARD_UNKNOWN_FLOW;
+	return p->tcp->rst ? VERDICT_GUARD_FALSE_PROOF : VERDICT_GUARD_UNKNOWN_FLOW;
 }
 
 #endif

@@ -134,7 +134,7 @@ func (g *Guard) removeOthers() error {
 
 // Admit lets the peers' packets pass without spending a budget, until the given time.
 func (g *Guard) Admit(peers []netip.AddrPort, until time.Time) error {
-	expires := monotonicNow() + uint64(max(0, time.Until(until)))
+	expires := uint64(max(0, int64(monotonicNow())+int64(time.Until(until))))
 	for _, peer := range peers {
 		if err := g.maps.Admitted.Put(g.peer(peer), expires); err != nil {
 			return fmt.Errorf("admit %s: %w", peer, err)
