@@ -115,6 +115,11 @@ func newAttempt(ctx context.Context, cfg floodConfig) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
+	return attemptFrom(iface, gateway, own, cfg.target, payload), nil
+}
+
+// attemptFrom writes what all packets share: from iface, whose address is own, by way of gateway.
+func attemptFrom(iface *net.Interface, gateway net.HardwareAddr, own netip.Addr, target netip.AddrPort, payload []byte) *attempt {
 	a := &attempt{frame: make([]byte, ethLen+ipLen+tcpLen, ethLen+ipLen+tcpLen+len(payload)), own: own.As4(),
 		payload: payload, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))}
 	copy(a.frame, gateway)
@@ -122,12 +127,12 @@ func newAttempt(ctx context.Context, cfg floodConfig) (*attempt, error) {
 	a.frame[12] = 0x08 // IPv4
 	ip, tcp := a.frame[ethLen:], a.frame[ethLen+ipLen:]
 	ip[0], ip[8], ip[9] = 0x45, 64, unix.IPPROTO_TCP
-	dst := cfg.target.Addr().As4()
+	dst := target.Addr().As4()
 	copy(ip[16:], dst[:])
-	binary.BigEndian.PutUint16(tcp[2:], cfg.target.Port())
+	binary.BigEndian.PutUint16(tcp[2:], target.Port())
 	tcp[12] = tcpLen / 4 << 4
 	binary.BigEndian.PutUint16(tcp[14:], 0xffff)
-	return a, nil
+	return a
 }
 
 // registration is what the segments carry: a well-formed ASAP_REGISTRATION without any proof.
