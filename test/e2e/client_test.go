@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/weir-lb/weir/test/lab"
 )
 
 // clientTimeout ends a request or an answer that hangs.
@@ -139,4 +142,18 @@ func (n *network) expectOnly(target netip.AddrPort, want ...int) {
 	if len(answers) > 0 {
 		n.t.Errorf("requests to %s were answered by %v too", target, answers)
 	}
+}
+
+// browser is an HTTP client inside a node, for what is no traffic of the gateway's.
+func (n *network) browser(node *lab.Node) *http.Client {
+	return &http.Client{Timeout: clientTimeout, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(_ context.Context, network, address string) (conn net.Conn, err error) {
+			err = node.Do(func() error {
+				conn, err = net.DialTimeout(network, address, clientTimeout)
+				return err
+			})
+			return conn, err
+		},
+	}}
 }

@@ -170,10 +170,8 @@ const (
 
 func (d *deployment) startServer(i int) {
 	d.t.Helper()
-	dir := d.path(serverName(i))
-	d.must(os.MkdirAll(dir, 0o755))
 	var err error
-	d.webs[i], err = d.servers[i].Start(inRole(roleServe, serverName(i), server(i).String(), dir))
+	d.webs[i], err = d.servers[i].Start(inRole(roleServe, serverName(i), server(i).String()))
 	d.must(err)
 	d.await(serverName(i)+" listens", func() bool {
 		return d.servers[i].Do(func() error {

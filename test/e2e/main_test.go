@@ -14,7 +14,7 @@ import (
 const roleEnv = "WEIR_E2E_ROLE"
 
 const (
-	roleServe     = "serve"     // a server: NAME ADDRESS FOLDER
+	roleServe     = "serve"     // a server: NAME ADDRESS
 	roleUncapable = "uncapable" // a program without some capabilities: PROGRAM ARGUMENTS…
 )
 
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	case "":
 		os.Exit(buildAndRun(m))
 	case roleServe:
-		exit(serve(os.Args[1], os.Args[2], os.Args[3]))
+		exit(serve(os.Args[1], os.Args[2]))
 	case roleUncapable:
 		exit(runUncapable(os.Args[1:]))
 	default:

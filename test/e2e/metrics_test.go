@@ -3,12 +3,9 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -103,17 +100,7 @@ func startsWith(cells, want []string) bool {
 // scrape reads the metrics from within the gateway, by name with labels.
 func (n *network) scrape() map[string]float64 {
 	n.t.Helper()
-	client := http.Client{Timeout: clientTimeout, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(_ context.Context, network, address string) (conn net.Conn, err error) {
-			err = n.gateway.Do(func() error {
-				conn, err = net.DialTimeout(network, address, clientTimeout)
-				return err
-			})
-			return conn, err
-		},
-	}}
-	response, err := client.Get("http://127.0.0.1:9464/metrics")
+	response, err := n.browser(n.gateway).Get("http://127.0.0.1:9464/metrics")
 	n.must(err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)

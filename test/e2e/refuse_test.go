@@ -138,7 +138,7 @@ func owned(d *deployment) {
 
 // occupied has another program listen at the registrar's address.
 func occupied(d *deployment) {
-	cmd := inRole(roleServe, "other", "10.0.0.1:3864", d.dir)
+	cmd := inRole(roleServe, "other", "10.0.0.1:3864")
 	p, err := d.gateway.Start(cmd)
 	d.must(err)
 	d.await("another program listens", func() bool { return d.gatewayAnswers("10.0.0.1:3864") })

@@ -8,22 +8,17 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
+	"strconv"
+	"sync"
 )
 
-// sickFile in a server's folder makes its health check fail.
-const sickFile = "sick"
-
 // serve answers HTTP requests and datagrams at address with the server's name, until it is killed.
-func serve(name, address, dir string) error {
-	mux := http.NewServeMux()
+func serve(name, address string) error {
+	mux, h := http.NewServeMux(), &health{}
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		if _, err := os.Stat(filepath.Join(dir, sickFile)); err == nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})
+	mux.HandleFunc("GET /health", h.check)
+	mux.HandleFunc("POST /sick/{times}", h.sicken)
+	mux.HandleFunc("GET /good", h.tell)
 	datagrams, err := net.ListenPacket("udp4", address)
 	if err != nil {
 		return err
@@ -52,4 +47,38 @@ func echo(conn net.PacketConn, name string) error {
 			return err
 		}
 	}
+}
+
+// health is what a server answers to checks.
+type health struct {
+	mu   sync.Mutex
+	sick int // checks that are going to fail
+	good int // checks that did not, since the last order to fail
+}
+
+func (h *health) check(w http.ResponseWriter, _ *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sick > 0 {
+		h.sick--
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	h.good++
+}
+
+func (h *health) sicken(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	times, err := strconv.Atoi(r.PathValue("times"))
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+	}
+	h.sick, h.good = times, 0
+}
+
+func (h *health) tell(w http.ResponseWriter, _ *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	fmt.Fprint(w, h.good)
 }
