@@ -95,7 +95,7 @@ func TestEveryTruncationOfAStream(t *testing.T) {
 				whole++
 			}
 		}
-		if err != want || len(msgs) != whole {
+		if !errors.Is(err, want) || len(msgs) != whole {
 			t.Errorf("after %d bytes: %d messages, %v; want %d, %v", n, len(msgs), err, whole, want)
 		}
 	}

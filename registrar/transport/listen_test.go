@@ -172,7 +172,7 @@ func TestListenerClose(t *testing.T) {
 		}
 	}
 	refusedConn(t, waiting)
-	if _, err := unaccepted.Read(testContext(t)); err != io.EOF {
+	if _, err := unaccepted.Read(testContext(t)); !errors.Is(err, io.EOF) {
 		t.Errorf("a session that nobody accepted: %v", err)
 	}
 	if _, err := l.Accept(testContext(t)); !errors.Is(err, net.ErrClosed) {

@@ -4,6 +4,7 @@ package transport
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/netip"
 	"testing"
@@ -61,4 +62,4 @@ func TestSessionEndsCleanly(t *testing.T) {
 	}
 }
 
-func isEOF(err error) bool { return err == io.EOF }
+func isEOF(err error) bool { return errors.Is(err, io.EOF) }

@@ -166,7 +166,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	defer c.writeMu.Unlock()
 	tls, err := c.usable()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return 0, errPeerClosed
 	case err != nil:
 		return 0, err

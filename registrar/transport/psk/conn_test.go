@@ -3,6 +3,7 @@
 package psk
 
 import (
+	"errors"
 	"io"
 	"testing"
 )
@@ -34,7 +35,7 @@ func TestHandshakeAndEcho(t *testing.T) {
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if n, err := s.Read(buf); n != 0 || err != io.EOF {
+			if n, err := s.Read(buf); n != 0 || !errors.Is(err, io.EOF) {
 				t.Errorf("after a clean close: %d, %v", n, err)
 			}
 		})

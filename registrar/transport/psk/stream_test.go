@@ -215,7 +215,7 @@ func TestContextEndsAHandshake(t *testing.T) {
 	}
 	why := errors.New("enough")
 	cancel(why)
-	if err := <-done; err != why {
+	if err := <-done; !errors.Is(err, why) {
 		t.Errorf("handshake: %v", err)
 	}
 	if err := c.HandshakeContext(t.Context()); err == nil {
