@@ -13,6 +13,7 @@ import (
 func TestHealthCheck(t *testing.T) {
 	d := deploy(t, "health")
 	d.killPE(1)
+	d.awaitStates("active", "away")
 	d.startPE(1, "--check", "http://"+server(1).String()+"/health", "--check-interval", "100ms")
 	d.awaitStates("active", "active")
 	held := d.hold(web)
