@@ -58,29 +58,32 @@ func forwarding(name string) (bool, error) {
 // attach puts the program on every interface, then takes it off those that are not named any more.
 // What can fail comes first: programs of an earlier run are replaced when all others are attached.
 // On failure it undoes what it made.
-func (d *Datapath) attach(dir string, interfaces []netlink.Link) error {
-	linkDir := filepath.Join(dir, "links")
-	if err := os.MkdirAll(linkDir, 0o700); err != nil {
-		return fmt.Errorf("make %s: %w", linkDir, err)
+func (d *Datapath) attach(interfaces []netlink.Link) error {
+	links := filepath.Join(d.cfg.Dir, linkDir)
+	if err := os.MkdirAll(links, 0o700); err != nil {
+		return fmt.Errorf("make %s: %w", links, err)
 	}
 	for _, l := range interfaces {
-		if err := d.openOrAttach(linkDir, l); err != nil {
+		if err := d.openOrAttach(links, l); err != nil {
 			return errors.Join(err, d.undo())
 		}
+	}
+	if err := d.settle(); err != nil {
+		return errors.Join(err, d.undo())
 	}
 	if err := d.replaceOld(); err != nil {
 		return errors.Join(err, d.undo())
 	}
-	return d.detachOthers(linkDir)
+	return errors.Join(d.detachOthers(links), d.keepTargets(links))
 }
 
 // openOrAttach opens the link of an earlier run, whose program stays for now, or makes one.
-func (d *Datapath) openOrAttach(linkDir string, l netlink.Link) error {
+func (d *Datapath) openOrAttach(links string, l netlink.Link) error {
 	name, index := l.Attrs().Name, l.Attrs().Index
 	if err := d.Maps.TxPorts.Put(uint32(index), uint32(index)); err != nil {
 		return fmt.Errorf("make %s a target of redirects: %w", name, err)
 	}
-	path := filepath.Join(linkDir, name)
+	path := filepath.Join(links, name)
 	pinned, err := openPinned(path, index)
 	if err != nil {
 		return err
@@ -98,18 +101,18 @@ func (d *Datapath) openOrAttach(linkDir string, l netlink.Link) error {
 // openPinned opens an earlier run's link; nil if there is none, or if it belonged to an interface
 // of that name that is gone.
 func openPinned(path string, index int) (*pinnedLink, error) {
-	l, err := link.LoadPinnedLink(path, nil)
+	at, err := pinnedIndex(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	l, err := link.LoadPinnedLink(path, nil)
+	if err != nil {
 		return nil, fmt.Errorf("open the pinned link %s: %w", path, err)
 	}
-	info, err := l.Info()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read the pinned link %s: %w", path, err), l.Close())
-	}
-	if xdp := info.XDP(); xdp == nil || int(xdp.Ifindex) != index {
+	if int(at) != index {
 		return nil, errors.Join(l.Unpin(), l.Close())
 	}
 	return &pinnedLink{link: l, path: path}, nil
@@ -149,11 +152,11 @@ func (d *Datapath) undo() error {
 		errs = append(errs, l.link.Close())
 	}
 	d.links, d.attached = nil, nil
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.keepTargets(filepath.Join(d.cfg.Dir, linkDir)))...)
 }
 
-func (d *Datapath) detachOthers(linkDir string) error {
-	entries, err := os.ReadDir(linkDir)
+func (d *Datapath) detachOthers(links string) error {
+	entries, err := os.ReadDir(links)
 	if err != nil {
 		return fmt.Errorf("list the pinned links: %w", err)
 	}
@@ -164,8 +167,55 @@ func (d *Datapath) detachOthers(linkDir string) error {
 	var errs []error
 	for _, e := range entries {
 		if !wanted[e.Name()] {
-			errs = append(errs, os.Remove(filepath.Join(linkDir, e.Name())))
+			errs = append(errs, os.Remove(filepath.Join(links, e.Name())))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// keepTargets leaves only interfaces with a pinned link as targets of redirects: others lose what
+// is redirected to them, uncounted.
+func (d *Datapath) keepTargets(links string) error {
+	entries, err := os.ReadDir(links)
+	if err != nil {
+		return fmt.Errorf("list the pinned links: %w", err)
+	}
+	keep := map[uint32]bool{}
+	for _, e := range entries {
+		index, err := pinnedIndex(filepath.Join(links, e.Name()))
+		if err != nil {
+			return err
+		}
+		keep[index] = true
+	}
+	var stale []uint32
+	var index, target uint32
+	for it := d.Maps.TxPorts.Iterate(); it.Next(&index, &target); {
+		if !keep[index] {
+			stale = append(stale, index)
+		}
+	}
+	for _, index := range stale {
+		if err := d.Maps.TxPorts.Delete(index); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("end redirects to interface %d: %w", index, err)
+		}
+	}
+	return nil
+}
+
+// pinnedIndex is the interface that a pinned link is for; 0 when that is gone.
+func pinnedIndex(path string) (uint32, error) {
+	l, err := link.LoadPinnedLink(path, nil)
+	if err != nil {
+		return 0, fmt.Errorf("open the pinned link %s: %w", path, err)
+	}
+	defer l.Close()
+	info, err := l.Info()
+	if err != nil {
+		return 0, fmt.Errorf("read the pinned link %s: %w", path, err)
+	}
+	if xdp := info.XDP(); xdp != nil {
+		return xdp.Ifindex, nil
+	}
+	return 0, nil
 }

@@ -13,13 +13,19 @@ import (
 	"github.com/weir-lb/weir/bpf"
 )
 
+// flowBatch is how many flows one system call moves; a hash bucket must fit.
+const flowBatch = 4096
+
 // carryOver copies what an earlier version's maps hold into the new ones, map by map, where keys
 // and values have kept their size. What belongs to a run (admissions, budgets, counters, redirect
-// targets) begins anew.
+// targets) begins anew; selections follow from the elements, and whoever adopts these writes them.
 func carryOver(oldDir string, to *bpf.WeirMaps) error {
-	for name, target := range map[string]*ebpf.Map{
-		"endpoints": to.Endpoints, "elements": to.Elements, "selections": to.Selections,
-		"flows": to.Flows, "settings": to.Settings, "proven": to.Proven,
+	for name, carry := range map[string]struct {
+		to   *ebpf.Map
+		copy func(from, to *ebpf.Map) error
+	}{
+		"endpoints": {to.Endpoints, copyEntries}, "elements": {to.Elements, copyEntries}, "settings": {to.Settings, copyEntries},
+		"proven": {to.Proven, copyBatches[uint32, uint64]}, "flows": {to.Flows, copyBatches[bpf.WeirFlowKey, bpf.WeirFlow]},
 	} {
 		old, err := ebpf.LoadPinnedMap(filepath.Join(oldDir, name), nil)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -28,7 +34,9 @@ func carryOver(oldDir string, to *bpf.WeirMaps) error {
 		if err != nil {
 			return fmt.Errorf("open the earlier version's %s: %w", name, err)
 		}
-		err = copyMap(old, target)
+		if old.Type() == carry.to.Type() && old.KeySize() == carry.to.KeySize() && old.ValueSize() == carry.to.ValueSize() {
+			err = carry.copy(old, carry.to)
+		}
 		if err = errors.Join(err, old.Close()); err != nil {
 			return fmt.Errorf("take over the earlier version's %s: %w", name, err)
 		}
@@ -36,13 +44,7 @@ func carryOver(oldDir string, to *bpf.WeirMaps) error {
 	return nil
 }
 
-func copyMap(from, to *ebpf.Map) error {
-	if from.Type() != to.Type() || from.KeySize() != to.KeySize() || from.ValueSize() != to.ValueSize() {
-		return nil
-	}
-	if from.Type() == ebpf.ArrayOfMaps {
-		return copyInner(from, to)
-	}
+func copyEntries(from, to *ebpf.Map) error {
 	var key, value []byte
 	it := from.Iterate()
 	for it.Next(&key, &value) {
@@ -53,19 +55,23 @@ func copyMap(from, to *ebpf.Map) error {
 	return it.Err()
 }
 
-func copyInner(from, to *ebpf.Map) error {
-	for i := range min(from.MaxEntries(), to.MaxEntries()) {
-		var inner *ebpf.Map
-		err := from.Lookup(i, &inner)
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			continue
-		}
-		if err != nil {
+// copyBatches copies maps that packets write to meanwhile. An iterator would start over whenever
+// its last key is gone, and give up in the end.
+func copyBatches[K, V any](from, to *ebpf.Map) error {
+	keys, values := make([]K, flowBatch), make([]V, flowBatch)
+	for cursor := new(ebpf.MapBatchCursor); ; {
+		n, err := from.BatchLookup(cursor, keys, values, nil)
+		end := errors.Is(err, ebpf.ErrKeyNotExist)
+		if err != nil && !end {
 			return err
 		}
-		if err = errors.Join(to.Put(i, inner), inner.Close()); err != nil {
-			return err
+		if n > 0 {
+			if _, err := to.BatchUpdate(keys[:n], values[:n], nil); err != nil {
+				return err
+			}
+		}
+		if end {
+			return nil
 		}
 	}
-	return nil
 }

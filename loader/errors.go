@@ -40,6 +40,8 @@ func explain(what string, err error) error {
 
 func explainAttach(name string, err error) error {
 	switch {
+	case errors.Is(err, unix.EEXIST): // generic mode, which native mode excludes
+		return fmt.Errorf("attach to %s: another XDP program is there: remove it with `ip link set dev %s xdpgeneric off` first", name, name)
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("attach to %s: another XDP program is there: remove it with `ip link set dev %s xdp off` first", name, name)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):

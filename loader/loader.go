@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -33,7 +34,8 @@ type Attached struct {
 type Datapath struct {
 	Maps     *bpf.WeirMaps
 	cfg      Config
-	version  int
+	dir      string // of its maps
+	fresh    bool   // nothing ran on these maps before
 	attached []Attached
 	objects  bpf.WeirObjects
 	links    []pinnedLink
@@ -46,25 +48,34 @@ func Load(cfg Config) (*Datapath, error) {
 	if err := checkDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	d := &Datapath{cfg: cfg}
 	newest, err := newestVersion(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
-	d.version = max(newest, 1)
-	err = d.loadVersion(cfg, d.version)
-	if newest > 0 && errors.Is(err, ebpf.ErrMapIncompatible) {
+	d := &Datapath{cfg: cfg, dir: versionDir(cfg.Dir, max(newest, 1)), fresh: newest == 0}
+	err = d.load()
+	if !d.fresh && errors.Is(err, ebpf.ErrMapIncompatible) {
 		cfg.Log.Warn("the pinned maps do not fit this version or configuration: moving to new ones", "reason", err)
-		d.version = newest + 1
-		if err = d.loadVersion(cfg, d.version); err == nil {
-			err = carryOver(versionDir(cfg.Dir, newest), &d.objects.WeirMaps)
-		}
+		err = d.loadNext()
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.Maps = &d.objects.WeirMaps
 	return d, nil
+}
+
+// loadNext loads with maps of its own, which take over from those that d was to use.
+func (d *Datapath) loadNext() error {
+	old := d.dir
+	d.dir, d.fresh = filepath.Join(d.cfg.Dir, nextDir), true
+	if err := os.RemoveAll(d.dir); err != nil { // of a start that was killed
+		return fmt.Errorf("remove %s: %w", d.dir, err)
+	}
+	if err := d.load(); err != nil {
+		return err
+	}
+	return carryOver(old, &d.objects.WeirMaps)
 }
 
 // Attach puts the program on every interface of the configuration, in place of an earlier one
@@ -75,13 +86,13 @@ func (d *Datapath) Attach() error {
 	if err != nil {
 		return err
 	}
-	if err := d.attach(d.cfg.Dir, interfaces); err != nil {
+	if err := d.attach(interfaces); err != nil {
 		return err
 	}
-	return removeOtherVersions(d.cfg.Dir, d.version)
+	return removeOthers(d.cfg.Dir, d.dir)
 }
 
-func (d *Datapath) loadVersion(cfg Config, version int) error {
+func (d *Datapath) load() error {
 	spec, err := bpf.LoadWeir()
 	if err != nil {
 		return fmt.Errorf("read the built-in program: %w", err)
@@ -91,13 +102,12 @@ func (d *Datapath) loadVersion(cfg Config, version int) error {
 			m.Pinning = ebpf.PinByName
 		}
 	}
-	spec.Maps["flows"].MaxEntries = 2 * cfg.Flows
-	dir := versionDir(cfg.Dir, version)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make %s: %w", dir, err)
+	spec.Maps["flows"].MaxEntries = 2 * d.cfg.Flows
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return fmt.Errorf("make %s: %w", d.dir, err)
 	}
-	if err := spec.LoadAndAssign(&d.objects, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: dir}}); err != nil {
-		logVerifier(cfg.Log, err)
+	if err := spec.LoadAndAssign(&d.objects, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: d.dir}}); err != nil {
+		logVerifier(d.cfg.Log, err)
 		return explain("load the program", err)
 	}
 	return nil
@@ -109,26 +119,27 @@ func (d *Datapath) Interfaces() []Attached { return d.attached }
 // Close lets go of the data plane and leaves it forwarding. One that was never attached leaves
 // nothing behind.
 func (d *Datapath) Close() error {
-	var errs []error
-	if d.Maps != nil {
-		errs = append(errs, d.objects.Close())
-	}
+	errs := []error{d.objects.Close()}
 	for _, l := range d.links {
 		errs = append(errs, l.link.Close())
 	}
-	if len(d.attached) == 0 {
-		errs = append(errs, removeIfUnused(d.cfg.Dir, d.version))
+	if d.fresh {
+		_ = os.Remove(filepath.Join(d.cfg.Dir, linkDir)) // if it is there, and empty
+		errs = append(errs, os.RemoveAll(d.dir))
 	}
 	return errors.Join(errs...)
 }
 
-// Remove detaches the program from every interface and forgets all maps under dir.
+// Remove detaches the program from every interface and forgets all maps under dir. What others
+// keep there stays, and dir with it.
 func Remove(dir string) error {
 	if err := checkDir(dir); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("remove %s: %w", dir, err)
+	errs := []error{os.RemoveAll(filepath.Join(dir, linkDir)), removeOthers(dir, "")}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("remove the data plane: %w", err)
 	}
+	_ = os.Remove(dir) // only if it is empty
 	return nil
 }

@@ -8,15 +8,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// The pin directory holds links/, one file an interface, and one directory of maps a version:
-// v1, v2, …, of which the newest is in use and the others are removed once it is.
+// The pin directory holds links/, one file an interface, and the maps in use as v1, v2, …: a
+// number more whenever new ones were needed. Those are made as next/, and get their number when
+// everything else has succeeded, so that the newest number is what the links run on.
+const (
+	linkDir = "links"
+	nextDir = "next"
+)
 
 func versionDir(dir string, version int) string {
 	return filepath.Join(dir, "v"+strconv.Itoa(version))
@@ -25,7 +29,14 @@ func versionDir(dir string, version int) string {
 // checkDir makes sure that dir is on a bpf file system; dir itself is made when it is missing.
 func checkDir(dir string) error {
 	at := dir
-	for !exists(at) && at != filepath.Dir(at) {
+	for {
+		_, err := os.Stat(at)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
+			return err
+		}
 		at = filepath.Dir(at)
 	}
 	var st unix.Statfs_t
@@ -41,11 +52,6 @@ func checkDir(dir string) error {
 	return nil
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 func versions(dir string) ([]int, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -53,7 +59,8 @@ func versions(dir string) ([]int, error) {
 	}
 	var found []int
 	for _, e := range entries {
-		if n, err := strconv.Atoi(strings.TrimPrefix(e.Name(), "v")); err == nil && n > 0 {
+		number, isVersion := strings.CutPrefix(e.Name(), "v")
+		if n, err := strconv.Atoi(number); isVersion && err == nil && n > 0 {
 			found = append(found, n)
 		}
 	}
@@ -70,39 +77,31 @@ func newestVersion(dir string) (int, error) {
 	return newest, err
 }
 
-func removeOtherVersions(dir string, keep int) error {
+// removeOthers removes all maps in dir but those in keep.
+func removeOthers(dir, keep string) error {
 	all, err := versions(dir)
-	errs := []error{err}
+	errs := []error{err, os.RemoveAll(filepath.Join(dir, nextDir))}
 	for _, v := range all {
-		if v != keep {
-			errs = append(errs, os.RemoveAll(versionDir(dir, v)))
+		if other := versionDir(dir, v); other != keep {
+			errs = append(errs, os.RemoveAll(other))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// removeIfUnused takes away the maps of a failed start, unless links of an earlier run use them.
-func removeIfUnused(dir string, version int) error {
-	linkDir := filepath.Join(dir, "links")
-	entries, err := os.ReadDir(linkDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("list the pinned links: %w", err)
+// settle gives new maps their number: from here on they are the ones in use.
+func (d *Datapath) settle() error {
+	if filepath.Base(d.dir) == nextDir {
+		newest, err := newestVersion(d.cfg.Dir)
+		if err != nil {
+			return err
+		}
+		settled := versionDir(d.cfg.Dir, newest+1)
+		if err := os.Rename(d.dir, settled); err != nil {
+			return fmt.Errorf("settle the new maps: %w", err)
+		}
+		d.dir = settled
 	}
-	if len(entries) > 0 && version == inUse(dir) {
-		return nil
-	}
-	if len(entries) == 0 {
-		_ = os.Remove(linkDir) // it may not be there, and empty it does no harm
-	}
-	return os.RemoveAll(versionDir(dir, version))
-}
-
-// inUse is the version that the pinned links run on: the oldest, since a newer one that
-// is switched to removes it.
-func inUse(dir string) int {
-	all, err := versions(dir)
-	if err != nil || len(all) == 0 {
-		return 0
-	}
-	return slices.Min(all)
+	d.fresh = false
+	return nil
 }
