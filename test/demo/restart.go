@@ -5,6 +5,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/weir-lb/weir/test/traffic"
@@ -20,6 +21,10 @@ func (d *deployment) restartCheck(ctx context.Context, c *Check) error {
 	}
 	defer h.in.Close()
 	load, err := d.session(ctx, d.client, "load", "--target", target.String(), "--parallel", "4", "--every", "5ms")
+	if err != nil {
+		return err
+	}
+	before, err := heldFlows(d.pinDir(), h.held)
 	if err != nil {
 		return err
 	}
@@ -45,6 +50,12 @@ func (d *deployment) restartCheck(ctx context.Context, c *Check) error {
 	}
 	c.expect(s.Failed == 0 && s.Total() > 0, fmt.Sprintf("no request fails across %d SIGKILLs", restarts), "%d requests, %d errors %v, slowest %s",
 		s.Total(), s.Failed, s.Errors, s.Slowest.Round(time.Millisecond))
+	after, err := heldFlows(d.pinDir(), h.held)
+	if err != nil {
+		return err
+	}
+	c.expect(maps.Equal(before, after) && len(before) == heldCount, "the kernel's flow entries are the same as before",
+		"%d entries before, %d after, equal: %t", len(before), len(after), maps.Equal(before, after))
 	c.expect(same == asked && asked == restarts*heldCount, "no flow moves", "%d of %d requests over %d kept connections answered by their own server",
 		same, asked, heldCount)
 	return nil
