@@ -174,3 +174,11 @@ func withOptions(p packet.Packet) packet.Packet {
 	p.IPOptions = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
 	return p
 }
+
+func addrPorts(list ...string) []netip.AddrPort {
+	var found []netip.AddrPort
+	for _, s := range list {
+		found = append(found, addrPort(s))
+	}
+	return found
+}
