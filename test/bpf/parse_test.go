@@ -57,6 +57,7 @@ func TestMalformed(t *testing.T) {
 	f.pool(dns(), "10.0.20.3:5353")
 	segment := fromClient(tcp(client, vip, packet.ACK, "payload")).Frame()
 	datagram := fromClient(packet.NewUDP(client, vipDNS, []byte("payload"))).Frame()
+	echo := fromClient(packet.NewICMP("10.64.0.1", "10.0.100.1", 8, 0)).Frame()
 	total := func(frame []byte, n int) []byte { return edit(frame, atTotal, byte(n>>8), byte(n)) }
 	length := func(n int) []byte { return edit(datagram, atUDPLength, byte(n>>8), byte(n)) }
 	longer := append(bytes.Clone(datagram), make([]byte, 12)...)
@@ -65,6 +66,7 @@ func TestMalformed(t *testing.T) {
 		{"IP header of 16 bytes", "cl", edit(segment, atVersion, 0x44), "malformed", pass, nil},
 		{"IP header longer than the packet", "cl", edit(total(segment, 40), atVersion, 0x4f), "malformed", pass, nil},
 		{"IP length below the header's", "cl", total(segment, 19), "malformed", pass, nil},
+		{"IP length below the header's, no ports", "cl", total(echo, 19), "malformed", pass, nil},
 		{"IP length beyond the frame", "cl", total(segment, 48), "malformed", pass, nil},
 		{"the greatest IP length", "cl", total(segment, 0xffff), "malformed", pass, nil},
 		{"no room for ports", "cl", total(segment, 23), "malformed", pass, nil},
