@@ -244,19 +244,14 @@ func TestElementsWithoutRoom(t *testing.T) {
 }
 
 func TestServicesWithoutRoom(t *testing.T) {
-	m := newMaps(t)
-	var services []Service
-	for i := range m.Endpoints.MaxEntries() + 1 {
-		services = append(services, Service{VIP: addr(fmt.Sprintf("10.0.%d.%d:80", i>>8, i&0xff)), Protocol: TCP})
-	}
-	spec := bpf.WeirMaps(*m)
-	small, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 2,
+	m := *newMaps(t)
+	var err error
+	m.Selections, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1,
 		InnerMap: &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: SelectionSlots, Flags: bpfMmapable}})
 	must(t, err)
-	defer small.Close()
-	spec.Selections = small
-	_, err = OpenSteering(&spec, services[:3])
-	if !errors.Is(err, ErrFull) || err.Error() != "add service tcp://10.0.0.2:80: no room left in the kernel's tables" {
+	defer m.Selections.Close()
+	_, err = OpenSteering(&m, []Service{web(), dns()})
+	if !errors.Is(err, ErrFull) || err.Error() != "add service udp://10.0.100.1:53: no room left in the kernel's tables" {
 		t.Errorf("one service too many: %v", err)
 	}
 }

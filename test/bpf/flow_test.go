@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/cilium/ebpf"
+
+	"github.com/weir-lb/weir/bpf"
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/test/packet"
 )
@@ -294,5 +297,29 @@ func TestSegmentWithoutFlowIsChosenFor(t *testing.T) {
 	row := f.steering.Rows(web())[0].ID()
 	if flows, err := maps.TCPFlows(f.maps, row); err != nil || len(flows) != 1 || flows[0].ClientAck != 0x55667788 {
 		t.Errorf("flows %+v, %v; want one with the client's acknowledgement", flows, err)
+	}
+}
+
+// The flow table evicts before it refuses; a table that cannot evict stands in for one that finds
+// no victim. Neither direction may be missing, so that the packet is dropped and sent again.
+func TestFlowTableTakesNoEntry(t *testing.T) {
+	for entries, missing := range []string{"no room for any", "no room for the way there"} {
+		t.Run(missing, func(t *testing.T) {
+			f := newFixture(t)
+			spec, err := bpf.LoadWeir()
+			must(t, err)
+			spec.Maps["flows"].Type, spec.Maps["flows"].MaxEntries = ebpf.Hash, 1
+			var full bpf.WeirObjects
+			must(t, spec.LoadAndAssign(&full, nil))
+			t.Cleanup(func() { full.Close() })
+			f.maps, f.program = &full.WeirMaps, full.Weir
+			f.steering, err = maps.OpenSteering(f.maps, services())
+			must(t, err)
+			f.pool(web(), element1)
+			if entries == 0 {
+				must(t, f.maps.Flows.Put(bpf.WeirFlowKey{Src: 1}, bpf.WeirFlow{}))
+			}
+			f.dropped("SYN", tcp(client, vip, syn, ""), "steer_table_full")
+		})
 	}
 }
