@@ -147,7 +147,7 @@ func (d *Datapath) undo() error {
 	var errs []error
 	for _, l := range d.links {
 		if l.made {
-			errs = append(errs, l.link.Unpin())
+			errs = append(errs, l.link.Detach(), l.link.Unpin())
 		}
 		errs = append(errs, l.link.Close())
 	}
@@ -167,10 +167,20 @@ func (d *Datapath) detachOthers(links string) error {
 	var errs []error
 	for _, e := range entries {
 		if !wanted[e.Name()] {
-			errs = append(errs, os.Remove(filepath.Join(links, e.Name())))
+			errs = append(errs, detach(filepath.Join(links, e.Name())))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// detach takes the program off the interface of a pinned link, and the pin away. Taking the pin
+// away alone would detach it too, but at a later time of the kernel's choice.
+func detach(path string) error {
+	l, err := link.LoadPinnedLink(path, nil)
+	if err != nil {
+		return fmt.Errorf("open the pinned link %s: %w", path, err)
+	}
+	return errors.Join(l.Detach(), l.Unpin(), l.Close())
 }
 
 // keepTargets leaves only interfaces with a pinned link as targets of redirects: others lose what

@@ -136,7 +136,12 @@ func Remove(dir string) error {
 	if err := checkDir(dir); err != nil {
 		return err
 	}
-	errs := []error{os.RemoveAll(filepath.Join(dir, linkDir)), removeOthers(dir, "")}
+	pins, err := filepath.Glob(filepath.Join(dir, linkDir, "*"))
+	errs := []error{err}
+	for _, pin := range pins {
+		errs = append(errs, detach(pin))
+	}
+	errs = append(errs, os.RemoveAll(filepath.Join(dir, linkDir)), removeOthers(dir, ""))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("remove the data plane: %w", err)
 	}
