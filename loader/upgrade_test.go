@@ -147,9 +147,11 @@ func TestMoveThatWasKilled(t *testing.T) {
 	h := newHost(t)
 	first := h.start(h.config("in0"))
 	cfg := h.config("in0")
-	cfg.Flows *= 2
-	h.load(cfg) // and it is gone before it attaches: its pins stay
+	cfg.Flows *= 4
+	killed := h.load(cfg) // and it is gone before it attaches: its pins stay
+	must(t, killed.Maps.Endpoints.Put(bpf.WeirEndpointKey{Addr: 99}, bpf.WeirEndpoint{Kind: 2}))
 	h.wantLeft("links", "links/in0", "next", "v1")
+	cfg.Flows /= 2
 	fillMaps(t, first.Maps)
 	fillFlows(t, first.Maps, 10)
 	must(t, first.Close())
@@ -158,6 +160,10 @@ func TestMoveThatWasKilled(t *testing.T) {
 	checkMaps(t, second.Maps)
 	if got := flowsThere(second.Maps, 10); got != 10 {
 		t.Errorf("%d of 10 flows that began after the killed start were taken over", got)
+	}
+	var at bpf.WeirEndpoint
+	if err := second.Maps.Endpoints.Lookup(bpf.WeirEndpointKey{Addr: 99}, &at); err == nil {
+		t.Error("what only the killed start knew was taken over")
 	}
 	h.wantLeft("links", "links/in0", "v2")
 }

@@ -152,6 +152,20 @@ func TestSourceBudget(t *testing.T) {
 	}
 }
 
+// What earlier seconds left in the sketch does not count, whichever cells a source meets.
+func TestSourceBudgetForgetsEarlierSeconds(t *testing.T) {
+	f := newFixture(t)
+	n := int(f.maps.Sketch.MaxEntries())
+	keys, cells := make([]uint32, n), make([]bpf.WeirSketchCell, n)
+	earlier := uint32(coarse()/uint64(time.Second)) - 1
+	for i := range keys {
+		keys[i], cells[i] = uint32(i), bpf.WeirSketchCell{Epoch: earlier, Count: 1 << 20}
+	}
+	_, err := f.maps.Sketch.BatchUpdate(keys, cells, nil)
+	must(t, err)
+	f.passes("SYN", tcp(client, registrar, syn, ""), "guard_newcomer")
+}
+
 // The next second begins anew; the program's clock is waited for, not slept for.
 func TestSourceBudgetComesBack(t *testing.T) {
 	f := newFixture(t)

@@ -286,6 +286,41 @@ func TestClientAckIsKept(t *testing.T) {
 	want("the RST was not the client's own", 0xfedcba99)
 }
 
+// Each direction notes when it was last heard of, in ticks of 2^30 ns, for the agent's sweep.
+func TestFlowIsSeen(t *testing.T) {
+	f := newFixture(t)
+	f.pool(web(), element1)
+	f.connect()
+	seen := map[uint8]uint32{}
+	each := func(visit func(bpf.WeirFlowKey, bpf.WeirFlow)) {
+		var key bpf.WeirFlowKey
+		var flow bpf.WeirFlow
+		it := f.maps.Flows.Iterate()
+		for it.Next(&key, &flow) {
+			visit(key, flow)
+		}
+		must(t, it.Err())
+	}
+	each(func(key bpf.WeirFlowKey, flow bpf.WeirFlow) {
+		flow.Seen = 1
+		must(t, f.maps.Flows.Put(key, flow))
+	})
+	for direction, heard := range []func(){
+		func() { f.goes("data", tcp(client, vip, ack, "data"), element1) },
+		func() { f.returns("data", tcp(element1, client, ack, "data"), vip) },
+	} {
+		before := uint32(coarse() >> 30)
+		heard()
+		each(func(key bpf.WeirFlowKey, flow bpf.WeirFlow) { seen[key.Direction] = flow.Seen })
+		if got := seen[uint8(direction)]; got < before || got > uint32(coarse()>>30) {
+			t.Errorf("direction %d was heard of at tick %d, want %d", direction, got, before)
+		}
+		if other := seen[1]; direction == 0 && other != 1 {
+			t.Errorf("the other direction was heard of at tick %d, want 1", other)
+		}
+	}
+}
+
 // A flow that the table lost, by age or at a restart, is chosen for like a new one.
 func TestSegmentWithoutFlowIsChosenFor(t *testing.T) {
 	f := newFixture(t)
