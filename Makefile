@@ -14,9 +14,10 @@ UNIT      = $(shell $(GO) list ./... | grep -v /weir/test/)
 BUILD_PACKAGES    := gcc libc6-dev libssl-dev
 TEST_PACKAGES     := $(BUILD_PACKAGES) openssl
 GENERATE_PACKAGES := clang llvm libbpf-dev linux-libc-dev
+VM_PACKAGES       := qemu-system-x86 busybox-static
 NGINX_PACKAGES    := libpcre2-8-0 zlib1g libssl3 libcrypt1
 
-.PHONY: help demo build test test-unit generate generate-check lint fuzz bench clean go root nginx
+.PHONY: help demo build test test-unit test-vm generate generate-check lint fuzz bench clean go root nginx
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -43,6 +44,10 @@ test: root go ## run everything: vet, unit tests, BPF, network namespaces, the d
 test-unit: go ## run the tests outside test/; what needs root is skipped without it
 	$(call install,$(TEST_PACKAGES))
 	@$(GO) test -race $(UNIT)
+
+test-vm: go ## run the data plane's tests on Debian 12's kernel 6.1, in a virtual machine (4 minutes)
+	$(call install,$(VM_PACKAGES))
+	@test/vm/run.sh
 
 generate: go ## compile the BPF programs and generate their Go
 	$(call install,$(GENERATE_PACKAGES))
