@@ -236,12 +236,12 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// goodbye gives way to a Write that is on its way: the peer then sees a stream
-// that stops, as it must.
+// goodbye lets a Write that is on its way come to its end, for as long as it
+// may itself take; if that Write fails, the peer sees a stream that stops, as it
+// must.
 func (c *Conn) goodbye(tls *engine) {
-	if !c.writeMu.TryLock() {
-		return
-	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(closeWait))
+	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
 	if c.writeErr != nil {
 		return
