@@ -5,6 +5,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // PolicyType says how a pool's elements are chosen (RFC 5356 7.1). Bit 31 marks a private policy, bit 30 an adaptive one.
@@ -57,21 +58,70 @@ type Policy struct {
 }
 
 // RoundRobin is the default policy, which every component supports (RFC 5356 4.1).
-func RoundRobin() Policy { return Policy{Type: PolicyRoundRobin} }
+func RoundRobin() Policy { return policyOf(PolicyRoundRobin) }
 
 // WeightedRoundRobin gives an element a share of weight out of the sum of all weights; 0 is "not capable of providing any
 // service" (RFC 5356 3.2, 4.2).
-func WeightedRoundRobin(weight uint32) Policy {
-	return Policy{Type: PolicyWeightedRoundRobin, Data: binary.BigEndian.AppendUint32(nil, weight)}
+func WeightedRoundRobin(weight uint32) Policy { return policyOf(PolicyWeightedRoundRobin, weight) }
+
+// Random gives all elements the same chance (RFC 5356 4.3).
+func Random() Policy { return policyOf(PolicyRandom) }
+
+// WeightedRandom gives an element a chance of weight out of the sum of all weights; 0 is no chance (RFC 5356 3.2, 4.4).
+func WeightedRandom(weight uint32) Policy { return policyOf(PolicyWeightedRandom, weight) }
+
+// Priority puts an element before those with smaller numbers (RFC 5356 4.5).
+func Priority(priority uint32) Policy { return policyOf(PolicyPriority, priority) }
+
+// LeastUsed is for the element with the lowest load: 0 is idle, 0xffffffff fully used (RFC 5356 3.1, 5.1).
+func LeastUsed(load uint32) Policy { return policyOf(PolicyLeastUsed, load) }
+
+// LeastUsedWithDegradation is LeastUsed, but each selection of the element counts as degradation more load until it
+// registers again (RFC 5356 5.2).
+func LeastUsedWithDegradation(load, degradation uint32) Policy {
+	return policyOf(PolicyLeastUsedWithDegradation, load, degradation)
+}
+
+// PriorityLeastUsed is for the element with the lowest load after one more request, load + degradation (RFC 5356 5.3).
+func PriorityLeastUsed(load, degradation uint32) Policy {
+	return policyOf(PolicyPriorityLeastUsed, load, degradation)
+}
+
+// RandomizedLeastUsed gives an element a chance of 0xffffffff - load out of the sum of all such (RFC 5356 5.4).
+func RandomizedLeastUsed(load uint32) Policy { return policyOf(PolicyRandomizedLeastUsed, load) }
+
+func policyOf(t PolicyType, values ...uint32) Policy {
+	p := Policy{Type: t}
+	for _, v := range values {
+		p.Data = binary.BigEndian.AppendUint32(p.Data, v)
+	}
+	return p
 }
 
 // Weight is the weight of a weighted policy; false if the policy has none.
 func (p Policy) Weight() (uint32, bool) {
-	weighted := p.Type == PolicyWeightedRoundRobin || p.Type == PolicyWeightedRandom
-	if !weighted || len(p.Data) < 4 {
+	return p.value(0, PolicyWeightedRoundRobin, PolicyWeightedRandom)
+}
+
+// Priority is the priority of PolicyPriority; false if the policy has none.
+func (p Policy) Priority() (uint32, bool) { return p.value(0, PolicyPriority) }
+
+// Load is the load of an adaptive policy, 0 to 0xffffffff for 100 % (RFC 5356 3.1); false if the policy has none.
+func (p Policy) Load() (uint32, bool) {
+	return p.value(0, PolicyLeastUsed, PolicyLeastUsedWithDegradation, PolicyPriorityLeastUsed, PolicyRandomizedLeastUsed)
+}
+
+// Degradation is the load that one more request adds, in units of the load; false if the policy has none.
+func (p Policy) Degradation() (uint32, bool) {
+	return p.value(4, PolicyLeastUsedWithDegradation, PolicyPriorityLeastUsed)
+}
+
+// value is the 32-bit number at byte offset at of the data, if the policy is of one of these types and long enough.
+func (p Policy) value(at int, of ...PolicyType) (uint32, bool) {
+	if !slices.Contains(of, p.Type) || len(p.Data) < at+4 {
 		return 0, false
 	}
-	return binary.BigEndian.Uint32(p.Data), true
+	return binary.BigEndian.Uint32(p.Data[at:]), true
 }
 
 // AppendTLV appends the policy's parameter without padding, as the cause CauseInconsistentPolicy carries it (RFC 5354
