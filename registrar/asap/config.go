@@ -39,7 +39,7 @@ type Config struct {
 	MaxElementsPerIdentity int
 	// MaxBadReports is MAX-BAD-PE-REPORT: as many identities reporting an element unreachable remove it (default 3).
 	MaxBadReports int
-	// Rand spreads keep-alives. It must be set, and belongs to the Core.
+	// Rand spreads keep-alives, and draws for the random policies. It must be set, and belongs to the Core.
 	Rand *rand.Rand
 }
 

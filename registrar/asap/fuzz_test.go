@@ -59,7 +59,11 @@ func (p *player) act(what, whom byte) []asap.Action {
 	from := p.identity(players()[whom%8])
 	pool := []wire.PoolHandle{"web", "web", "db", "bank"}[whom>>3%4]
 	id := wire.PEID(whom>>5) + 1
-	options := []func(*wire.PoolElement){life(1), life(20), life(0), port(81), wrr(uint32(whom % 3)), sctp(1), opaque, random}
+	options := []func(*wire.PoolElement){life(1), life(20), life(0), port(81), wrr(uint32(whom % 3)), sctp(1), opaque, private}
+	own := policed(wire.RoundRobin())
+	if pool == "db" {
+		own = policed(wire.LeastUsedWithDegradation(uint32(whom), 50))
+	}
 	switch what % 16 {
 	case 0:
 		return p.core.Closed(p.now, from)
@@ -79,9 +83,9 @@ func (p *player) act(what, whom byte) []asap.Action {
 	case 10:
 		return p.core.Handle(p.now, from, &wire.ServerAnnounce{})
 	case 11:
-		return p.core.Handle(p.now, from, &wire.Registration{Pool: pool, Element: element(id, options[what>>4%8])})
+		return p.core.Handle(p.now, from, &wire.Registration{Pool: pool, Element: element(id, own, options[what>>4%8])})
 	}
-	return p.core.Handle(p.now, from, &wire.Registration{Pool: pool, Element: element(id)})
+	return p.core.Handle(p.now, from, &wire.Registration{Pool: pool, Element: element(id, own)})
 }
 
 func (p *player) check(t *testing.T, actions []asap.Action) {

@@ -151,7 +151,12 @@ func wrr(weight uint32) func(*wire.PoolElement) {
 	return func(e *wire.PoolElement) { e.Policy = wire.WeightedRoundRobin(weight) }
 }
 
-func random(e *wire.PoolElement) { e.Policy = wire.Policy{Type: wire.PolicyRandom} }
+func policed(p wire.Policy) func(*wire.PoolElement) {
+	return func(e *wire.PoolElement) { e.Policy = p }
+}
+
+// private is rsplib's LU-DPF, a policy of the numbers for private use.
+func private(e *wire.PoolElement) { e.Policy = wire.Policy{Type: 0xb0002002, Data: make([]byte, 8)} }
 
 func sctp(use wire.TransportUse) func(*wire.PoolElement) {
 	return func(e *wire.PoolElement) { e.User.Protocol, e.User.Use = wire.ProtocolSCTP, use }

@@ -31,6 +31,9 @@ func (c *Core) register(s *step, from handlespace.Identity, m *wire.Registration
 		return
 	}
 	c.watch(s, k, m.Element.Life)
+	if cursor := c.cursors[k.Pool]; cursor != nil {
+		cursor.Registered(k.PE)
+	}
 	if after != before {
 		s.change(after)
 	}

@@ -82,10 +82,22 @@ func TestRegistration(t *testing.T) {
 			[]string{"db: 1 up", "b <- registration R=0 db 1"},
 		},
 		{
-			"RFC 5352 3.1 rule 5: an unsupported policy",
+			"RFC 5352 3.1 rule 5: an unsupported policy, one for private use",
 			nil,
-			registers(0, "a", "web", 1, random),
-			[]string{"a <- registration R=1 web 1 cause 0x3 0008000800000003"},
+			registers(0, "a", "web", 1, private),
+			[]string{"a <- registration R=1 web 1 cause 0x3 00080010b00020020000000000000000"},
+		},
+		{
+			"RFC 5352 3.1 rule 5: an unsupported policy, a number that is not assigned",
+			nil,
+			registers(0, "a", "web", 1, policed(wire.Policy{Type: 6})),
+			[]string{"a <- registration R=1 web 1 cause 0x3 0008000800000006"},
+		},
+		{
+			"RFC 5352 3.1 rule 5: an unsupported policy, an adaptive number that is not assigned",
+			nil,
+			registers(0, "a", "web", 1, policed(wire.Policy{Type: 0x40000005, Data: []byte{0, 0, 0, 9}})),
+			[]string{"a <- registration R=1 web 1 cause 0x3 0008000c4000000500000009"},
 		},
 		{
 			"RFC 5354 3.10: a life of 0 s",

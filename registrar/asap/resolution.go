@@ -54,7 +54,7 @@ func (c *Core) choose(p *handlespace.Pool, items *uint32) []wire.PoolElement {
 		cursor = &policy.Cursor{}
 		c.cursors[p.Handle()] = cursor
 	}
-	chosen := policy.Order(p, cursor, limit)
+	chosen := policy.Order(p, cursor, c.cfg.Rand, limit)
 	elements := make([]wire.PoolElement, len(chosen))
 	for i, e := range chosen {
 		elements[i] = e.Wire()
@@ -62,7 +62,7 @@ func (c *Core) choose(p *handlespace.Pool, items *uint32) []wire.PoolElement {
 	return elements
 }
 
-// cut drops the last elements until the message's length fits its 16 bits.
+// cut drops the last elements until the message's length fits its 16 bits. They were not selected then.
 func (c *Core) cut(m *wire.HandleResolutionResponse) {
 	if c.encodes(m) {
 		return
@@ -73,6 +73,9 @@ func (c *Core) cut(m *wire.HandleResolutionResponse) {
 		return !c.encodes(m)
 	})
 	m.Elements = all[:tooMany]
+	for _, e := range all[tooMany:] {
+		c.cursors[m.Pool].Withdraw(e.ID)
+	}
 }
 
 func (c *Core) encodes(m wire.Message) bool {

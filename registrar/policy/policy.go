@@ -3,33 +3,57 @@
 package policy
 
 import (
+	"math/rand/v2"
+
 	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// Supported says whether pools may have this policy.
+// Supported says whether pools may have this policy: all of RFC 5356 are supported, no private or later one is.
 func Supported(t wire.PolicyType) bool {
-	return t == wire.PolicyRoundRobin || t == wire.PolicyWeightedRoundRobin
+	switch t {
+	case wire.PolicyRoundRobin, wire.PolicyWeightedRoundRobin, wire.PolicyRandom, wire.PolicyWeightedRandom,
+		wire.PolicyPriority, wire.PolicyLeastUsed, wire.PolicyLeastUsedWithDegradation, wire.PolicyPriorityLeastUsed,
+		wire.PolicyRandomizedLeastUsed:
+		return true
+	}
+	return false
 }
 
-// Cursor is where the next resolution of one pool begins: the head of the circular list of RFC 5356 4.1.2. The zero Cursor
-// begins at the beginning. It survives changes of the pool: who is next stays next.
+// Cursor is what the resolutions of one pool leave for the next: the head of the circular list of RFC 5356 4.1.2, the
+// degradation counters of 5.2.2. The zero Cursor begins at the beginning. It survives changes of the pool: who is next
+// stays next.
 type Cursor struct {
-	next  wire.PEID // round robin: the first identifier to consider
-	wheel wheel     // weighted round robin
+	next    wire.PEID // round robin: the first identifier to consider
+	wheel   wheel     // weighted round robin
+	ranking ranking   // priority, and those by load but the randomized one
+	lottery lottery   // the random ones
 }
 
-// Order is up to limit elements of p in the order in which a pool user should use them, each at most once, and advances the
-// cursor by one element. It is empty if no element can get work.
+// Registered must be called at each registration and re-registration of an element, even one that changes nothing: the
+// element's degradation counter is 0 again (RFC 5356 5.2.2).
+func (c *Cursor) Registered(id wire.PEID) { c.ranking.reset(id) }
+
+// Withdraw takes back that an element was selected by the last Order: it was not returned to the pool user after all, so
+// that its degradation counter must not count it.
+func (c *Cursor) Withdraw(id wire.PEID) { c.ranking.withdraw(id) }
+
+// Order is up to limit elements of p in the order in which a pool user should use them, each at most once, and remembers in
+// the cursor that they were selected. It is empty if no element can get work. rnd is used by the random policies only.
 //
 // RFC 5356 4.2.2 has an element several times in the circular list. A response names it at its first occurrence after the
 // head only, since a second copy tells a pool user nothing; the shares show over many resolutions.
-func Order(p *handlespace.Pool, c *Cursor, limit int) []handlespace.Element {
+func Order(p *handlespace.Pool, c *Cursor, rnd *rand.Rand, limit int) []handlespace.Element {
 	if p.Len() == 0 || limit <= 0 {
 		return nil
 	}
-	if p.Policy().Type == wire.PolicyWeightedRoundRobin {
+	switch p.Policy().Type {
+	case wire.PolicyWeightedRoundRobin:
 		return c.wheel.order(p, limit)
+	case wire.PolicyRandom, wire.PolicyWeightedRandom, wire.PolicyRandomizedLeastUsed:
+		return c.lottery.order(p, rnd, limit)
+	case wire.PolicyPriority, wire.PolicyLeastUsed, wire.PolicyLeastUsedWithDegradation, wire.PolicyPriorityLeastUsed:
+		return c.ranking.order(p, limit)
 	}
 	return c.roundRobin(p, limit)
 }
@@ -50,31 +74,4 @@ func (c *Cursor) roundRobin(p *handlespace.Pool, limit int) []handlespace.Elemen
 		c.next = order[0].ID + 1 // after the highest identifier of all this is 0: the beginning
 	}
 	return order
-}
-
-// Weight is an element's share of new work: Weight out of the sum of all.
-type Weight struct {
-	Element handlespace.Element
-	Weight  uint32
-}
-
-// Weights are the shares of all elements that are up, by identifier. An element of weight 0 gets no new work (RFC 5356
-// 3.2) but keeps what it has: it is registered and up.
-func Weights(p *handlespace.Pool) []Weight {
-	weights := make([]Weight, 0, p.Len())
-	for i := range p.Len() {
-		if e := p.At(i); e.State == handlespace.Up {
-			weights = append(weights, Weight{e, weight(p, e)})
-		}
-	}
-	return weights
-}
-
-// weight is 1 for each element of a pool whose policy has no weights.
-func weight(p *handlespace.Pool, e handlespace.Element) uint32 {
-	if p.Policy().Type != wire.PolicyWeightedRoundRobin {
-		return 1
-	}
-	w, _ := e.Policy.Weight()
-	return w
 }

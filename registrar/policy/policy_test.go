@@ -71,7 +71,7 @@ func letters(es []handlespace.Element) string {
 func heads(s space, c *policy.Cursor, n int) string {
 	var b strings.Builder
 	for range n {
-		b.WriteString(letters(policy.Order(s.pool(), c, 1)))
+		b.WriteString(letters(policy.Order(s.pool(), c, nil, 1)))
 	}
 	return b.String()
 }
@@ -80,14 +80,14 @@ func TestRoundRobinOrder(t *testing.T) {
 	s := robin(t, 4)
 	var c policy.Cursor
 	for i, want := range []string{"abcd", "bcda", "cdab", "dabc", "abcd"} {
-		if got := letters(policy.Order(s.pool(), &c, 4)); got != want {
+		if got := letters(policy.Order(s.pool(), &c, nil, 4)); got != want {
 			t.Errorf("RFC 5356 4.1.2, resolution %d: %s, want %s", i, got, want)
 		}
 	}
-	if got := letters(policy.Order(s.pool(), &c, 2)); got != "bc" {
+	if got := letters(policy.Order(s.pool(), &c, nil, 2)); got != "bc" {
 		t.Errorf("at most two: %s, want bc", got)
 	}
-	if got := policy.Order(s.pool(), &c, 0); len(got) != 0 {
+	if got := policy.Order(s.pool(), &c, nil, 0); len(got) != 0 {
 		t.Errorf("none asked for, %d given", len(got))
 	}
 }
@@ -97,18 +97,18 @@ func TestRoundRobinSurvivesChanges(t *testing.T) {
 	var c policy.Cursor
 	heads(s, &c, 2) // c is next
 	s.Remove(key(3))
-	if got := letters(policy.Order(s.pool(), &c, 4)); got != "dab" {
+	if got := letters(policy.Order(s.pool(), &c, nil, 4)); got != "dab" {
 		t.Errorf("c left: %s, want dab", got)
 	}
 	s.SetState(key(1), handlespace.Away)
-	if got := letters(policy.Order(s.pool(), &c, 4)); got != "bd" {
+	if got := letters(policy.Order(s.pool(), &c, nil, 4)); got != "bd" {
 		t.Errorf("a is away: %s, want bd", got)
 	}
 	s.add(t, math.MaxUint32, wire.RoundRobin())
 	for range 3 {
-		policy.Order(s.pool(), &c, 1)
+		policy.Order(s.pool(), &c, nil, 1)
 	}
-	if got := policy.Order(s.pool(), &c, 1)[0].ID; got != 4 {
+	if got := policy.Order(s.pool(), &c, nil, 1)[0].ID; got != 4 {
 		t.Errorf("around the highest identifier: %v, want d", got)
 	}
 }
@@ -117,7 +117,7 @@ func TestNobodyUp(t *testing.T) {
 	for _, s := range []space{robin(t, 1), weighted(t, 1)} {
 		s.SetState(key(1), handlespace.Away)
 		var c policy.Cursor
-		if got := policy.Order(s.pool(), &c, 9); len(got) != 0 {
+		if got := policy.Order(s.pool(), &c, nil, 9); len(got) != 0 {
 			t.Errorf("%v: %s, want nobody", s.pool().Policy().Type, letters(got))
 		}
 		if got := policy.Weights(s.pool()); len(got) != 0 {
@@ -152,7 +152,7 @@ func TestWeightedNamesEachOnce(t *testing.T) {
 	s := weighted(t, 3, 2, 1, 1)
 	var c policy.Cursor
 	for i, want := range []string{"abcd", "bacd", "acdb"} {
-		if got := letters(policy.Order(s.pool(), &c, 9)); got != want {
+		if got := letters(policy.Order(s.pool(), &c, nil, 9)); got != want {
 			t.Errorf("resolution %d: %s, want %s", i, got, want)
 		}
 	}
@@ -172,7 +172,7 @@ func TestWeightedRatioAndSpread(t *testing.T) {
 		s, used := weighted(t, weights...), make([]int, len(weights))
 		var c policy.Cursor
 		for k := 1; k <= sum; k++ {
-			used[policy.Order(s.pool(), &c, 1)[0].ID-1]++
+			used[policy.Order(s.pool(), &c, nil, 1)[0].ID-1]++
 			for i, n := range used {
 				if fair := float64(k) * float64(weights[i]) / float64(sum); math.Abs(float64(n)-fair) > 2 {
 					t.Fatalf("weights %v: element %d used %d times in %d picks", weights, i, n, k)
@@ -193,7 +193,7 @@ func TestWeightedIsFairWhileThePoolChanges(t *testing.T) {
 	var c policy.Cursor
 	used := map[wire.PEID]int{}
 	for i := range 600 {
-		used[policy.Order(s.pool(), &c, 1)[0].ID]++
+		used[policy.Order(s.pool(), &c, nil, 1)[0].ID]++
 		s.SetState(key(4), handlespace.State(i%2))
 		s.add(t, 5, wire.WeightedRoundRobin(0))
 		s.Remove(key(5))
@@ -244,9 +244,10 @@ func TestWeights(t *testing.T) {
 }
 
 func TestSupported(t *testing.T) {
-	want := map[wire.PolicyType]bool{
-		wire.PolicyRoundRobin: true, wire.PolicyWeightedRoundRobin: true,
-		wire.PolicyRandom: false, wire.PolicyLeastUsed: false, 0: false, 0xb0002001: false,
+	want := map[wire.PolicyType]bool{ // RFC 5356 7.1
+		0: false, 1: true, 2: true, 3: true, 4: true, 5: true, 6: false, 0x3fffffff: false,
+		0x40000000: false, 0x40000001: true, 0x40000002: true, 0x40000003: true, 0x40000004: true, 0x40000005: false,
+		0x80000001: false, 0xb0002001: false, 0xc0000001: false, 0xffffffff: false,
 	}
 	for typ, ok := range want {
 		if policy.Supported(typ) != ok {
