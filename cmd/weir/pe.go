@@ -24,6 +24,17 @@ registered only while it is well: it leaves the pool after 3 failed checks in a
 row, and comes back after 2 good ones in a row. The first check decides alone,
 unless it fails: then 2 good ones in a row are needed.
 
+Policies (RFC 5356), the same for all elements of a pool, and their flags:
+  rr           round robin
+  wrr          weighted round robin           --weight
+  rand         random
+  wrand        weighted random                --weight
+  prio         priority                       --priority
+  lu           least used                     --load-value
+  lud          least used with degradation    --load-value --degradation
+  plu          priority least used            --load-value --degradation
+  rlu          randomized least used          --load-value
+
 Signals:
   SIGTERM, SIGINT   leave the pool, stay for --drain, exit with status 0;
                     a second one ends the drain

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -29,8 +28,7 @@ type peFlags struct {
 	identity   string
 	keyFile    string
 	serve      string
-	policy     string
-	weight     uint64
+	policy     *policyFlags
 	id         string
 	life       time.Duration
 	drain      time.Duration
@@ -50,8 +48,7 @@ func newPEFlags(env env) *peFlags {
 	s.StringVar(&f.identity, "identity", "", "the `name` of this element in the key files")
 	s.StringVar(&f.keyFile, "key-file", "", "a `file` of lines identity:hexkey, mode 0600")
 	s.StringVar(&f.serve, "serve", "", "the server's `URL`: tcp://ADDRESS:PORT or udp://ADDRESS:PORT")
-	s.StringVar(&f.policy, "policy", "rr", "the pool's selection `policy`: rr (round robin) or wrr (weighted round robin)")
-	s.Uint64Var(&f.weight, "weight", 1, "this element's share of new flows under wrr, a whole `number` from 1")
+	f.policy = newPolicyFlags(s)
 	s.StringVar(&f.id, "id", "", "the PE `identifier`, such as 0x00c0ffee; a random one if not given")
 	s.DurationVar(&f.life, "life", 10*time.Minute, "how long a registration lasts if not renewed: a `duration` in whole seconds")
 	s.DurationVar(&f.drain, "drain", 30*time.Second, "a `duration` to stay after leaving the pool, for established flows")
@@ -73,7 +70,7 @@ func (f *peFlags) config(env env) (pe.Config, error) {
 		Drain:         f.drain,
 		Log:           newLogger(env.stderr, *f.logLevel),
 	}
-	for _, check := range []func(*pe.Config) error{f.required, f.ranges, f.setRegistrars, f.setUser, f.setPolicy, f.setID, f.setCheck} {
+	for _, check := range []func(*pe.Config) error{f.required, f.ranges, f.setRegistrars, f.setUser, f.policy.setPolicy, f.setID, f.setCheck} {
 		if err := check(&cfg); err != nil {
 			return cfg, err
 		}
@@ -109,24 +106,6 @@ func (f *peFlags) ranges(*pe.Config) error {
 		return fmt.Errorf("--check-interval %v is below 10ms", f.interval)
 	case f.attempts < 0:
 		return fmt.Errorf("--attempts %d is negative", f.attempts)
-	}
-	return nil
-}
-
-func (f *peFlags) setPolicy(cfg *pe.Config) error {
-	weighted := false
-	f.set.Visit(func(g *flag.Flag) { weighted = weighted || g.Name == "weight" })
-	switch {
-	case f.policy == "rr" && weighted:
-		return errors.New("--weight needs --policy wrr")
-	case f.policy == "rr":
-		cfg.Policy = wire.RoundRobin()
-	case f.policy != "wrr":
-		return fmt.Errorf("--policy %q is neither rr nor wrr", f.policy)
-	case f.weight < 1 || f.weight > math.MaxUint32:
-		return fmt.Errorf("--weight %d is not from 1 to %d", f.weight, uint32(math.MaxUint32))
-	default:
-		cfg.Policy = wire.WeightedRoundRobin(uint32(f.weight))
 	}
 	return nil
 }
