@@ -122,7 +122,8 @@ func TestDrawsAreThoseOfTheSource(t *testing.T) {
 			}
 			return all
 		}
-		if run(1) != run(1) || run(1) == run(2) {
+		first, again, other := run(1), run(1), run(2)
+		if first != again || first == other {
 			t.Errorf("%v: the orders are not those of the source", p.Type)
 		}
 	}
