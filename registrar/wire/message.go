@@ -59,6 +59,5 @@ func (t MessageType) String() string {
 // Message is one of this package's messages, always as a pointer: *Registration, *HandleResolution, …
 type Message interface {
 	Type() MessageType
-	// encode writes all after the header, and gives the header's flags.
-	encode(w *writer) (flags uint8)
+	encoder
 }
