@@ -15,8 +15,7 @@ const serverFixedLen = HeaderLen + 4
 //
 // Every error is an *Error. With a message, the error is about parameters that were skipped: process the message and
 // report the error. Without a message: discard, and report if the error's Report is set. Nothing is to be reported to the
-// source of a datagram, which anybody can have forged. COOKIE, COOKIE_ECHO and BUSINESS_CARD, which pool elements and
-// users exchange among themselves, are unrecognized messages here.
+// source of a datagram, which anybody can have forged.
 //
 // Parameters may come in any order. Flags and padding are ignored where RFC 5352 defines none; a parameter that RFC 5354
 // defines but that does not belong into the message, or not twice, is an invalid value.
@@ -54,6 +53,12 @@ func parseASAP(msg param, sk *skips) (Message, *Error) {
 		return parseEndpointUnreachable(msg, sk)
 	case TypeServerAnnounce:
 		return parseServerAnnounce(msg, sk)
+	case TypeCookie:
+		return parseCookie(msg, sk)
+	case TypeCookieEcho:
+		return parseCookieEcho(msg, sk)
+	case TypeBusinessCard:
+		return parseBusinessCard(msg, sk)
 	case TypeError:
 		return parseErrorMessage(msg, sk)
 	default:

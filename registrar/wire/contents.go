@@ -30,6 +30,7 @@ type contents struct {
 	transports []Transport
 	addrs      []netip.Addr
 	causes     []ErrorCause
+	cookie     []byte
 	items      *uint32 // of rsplib's parameter, the first that is there
 }
 
@@ -117,6 +118,8 @@ func (c *contents) decode(p param, sk *skips) (err *Error) {
 		c.elements, err = appendElement(c.elements, p, sk)
 	case paramOperationError:
 		c.causes, err = decodeCauses(p)
+	case paramCookie:
+		c.cookie = copyOf(p.value())
 	default: // a transport: no rule allows any other type
 		c.transports, err = appendTransport(c.transports, p, sk)
 	}

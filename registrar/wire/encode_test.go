@@ -32,6 +32,8 @@ func TestAppendRefuses(t *testing.T) {
 			"encode ASAP_DEREGISTRATION: longer than 65535 bytes"},
 		{"cause of 65,524 bytes", cause(65524), "encode ASAP_ERROR: longer than 65535 bytes"},
 		{"cause of a gigabyte", cause(1 << 30), "encode ASAP_ERROR: longer than 65535 bytes"},
+		{"cookie of 65,528 bytes", &wire.Cookie{Data: make([]byte, 65528)}, "encode ASAP_COOKIE: longer than 65535 bytes"},
+		{"business card without a pool handle", &wire.BusinessCard{}, "encode ASAP_BUSINESS_CARD: empty pool handle"},
 		{"error without a cause", &wire.ErrorMessage{}, "encode ASAP_ERROR: no cause"},
 		{"announce of UDP", &wire.ServerAnnounce{Transports: []wire.Transport{udp}},
 			"encode ASAP_SERVER_ANNOUNCE: announced transport is neither SCTP nor TCP"},

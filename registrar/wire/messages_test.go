@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/weir-lb/weir/registrar/wire"
@@ -19,7 +20,7 @@ type messageCase struct {
 
 // messageCases are exact both ways; written by hand from the figures of RFC 5352 2.2 and RFC 5354.
 func messageCases() []messageCase {
-	return append(append(elementCases(), responseCases()...), otherCases()...)
+	return slices.Concat(elementCases(), responseCases(), otherCases(), controlCases())
 }
 
 const examplePE, exampleServer = wire.PEID(0x01020304), wire.ServerID(0x0a0b0c0d)

@@ -84,9 +84,6 @@ func TestUnrecognizedMessage(t *testing.T) {
 		report bool
 	}{
 		{"00 00 0004", false},
-		{"0b 00 000c 000d 0008 01020304", false}, // COOKIE
-		{"0c 00 000c 000d 0008 01020304", false}, // COOKIE_ECHO
-		{"0d 00 000c 0009 0008 77656278", false}, // BUSINESS_CARD
 		{"0f 00 0004", false},
 		{"3f 00 0004", false},
 		{"40 00 0004", true},
