@@ -12,7 +12,7 @@ type ServerAnnounce struct {
 func (*ServerAnnounce) Type() MessageType { return TypeServerAnnounce }
 
 func parseServerAnnounce(msg param, sk *skips) (Message, *Error) {
-	c, err := readParams(msg, serverFixedLen, rule{repeated: 1<<paramSCTP | 1<<paramTCP}, sk)
+	c, err := readParams(msg, serverFixedLen, rule{repeated: inServer}, sk)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func parseServerAnnounce(msg param, sk *skips) (Message, *Error) {
 func (m *ServerAnnounce) encode(w *writer) (flags uint8) {
 	w.u32(uint32(m.Server))
 	for _, t := range m.Transports {
-		if t.Protocol != ProtocolSCTP && t.Protocol != ProtocolTCP {
+		if !t.Protocol.ofServer() {
 			w.fail("announced transport is neither SCTP nor TCP")
 		}
 		t.encode(w)

@@ -17,6 +17,9 @@ const (
 	inTransports paramSet = 1<<paramDCCP | 1<<paramSCTP | 1<<paramTCP | 1<<paramUDP | 1<<paramUDPLite | 1<<paramOpaque
 )
 
+// inServer is how a registrar can be reached.
+const inServer paramSet = 1<<paramSCTP | 1<<paramTCP
+
 // rule says what a container must hold and may hold once each, and what it may hold any number of times.
 type rule struct{ required, optional, repeated paramSet }
 
@@ -31,7 +34,10 @@ type contents struct {
 	addrs      []netip.Addr
 	causes     []ErrorCause
 	cookie     []byte
-	items      *uint32 // of rsplib's parameter, the first that is there
+	checksum   *uint16
+	servers    []ServerInfo
+	starts     []entryStart // of pool entries, where pool handles may be repeated
+	items      *uint32      // of rsplib's parameter, the first that is there
 }
 
 // maxReports bounds how many skipped parameters of a message are reported, so that a message made of nothing else costs
@@ -76,7 +82,13 @@ func (c *contents) add(p param, r rule, sk *skips) *Error {
 		return p.invalid("second " + p.typ.String())
 	}
 	c.seen |= bit
-	return c.decode(p, sk)
+	if err := c.decode(p, sk); err != nil {
+		return err
+	}
+	if r.repeated&(1<<paramPoolHandle) != 0 {
+		return c.enter(p)
+	}
+	return nil
 }
 
 // unrecognized does what the type's two highest bits say (RFC 5354 section 3).
@@ -120,6 +132,10 @@ func (c *contents) decode(p param, sk *skips) (err *Error) {
 		c.causes, err = decodeCauses(p)
 	case paramCookie:
 		c.cookie = copyOf(p.value())
+	case paramPEChecksum:
+		c.checksum, err = decodeChecksum(p)
+	case paramServer:
+		c.servers, err = appendServer(c.servers, p, sk)
 	default: // a transport: no rule allows any other type
 		c.transports, err = appendTransport(c.transports, p, sk)
 	}

@@ -9,7 +9,7 @@ type Error struct {
 	Cause  CauseCode
 	Offset int    // where in the message the fault begins, in bytes
 	Param  []byte // the offending TLV, header and all but padding; nil if the cause has no information
-	Report bool   // the sender should be told, in an ASAP_ERROR or in the response to its request
+	Report bool   // the sender should be told, in an ASAP_ERROR or ENRP_ERROR, or in the response to its request
 	Reason string // what is wrong, for people; may be empty
 
 	skipped []ErrorCause // further unrecognized parameters whose type asks for a report
@@ -27,11 +27,11 @@ func (e *Error) Error() string {
 func (e *Error) ErrorCause() ErrorCause { return e.ErrorCauses()[0] }
 
 // ErrorCauses are all causes to report, never none: this error's, then those of further unrecognized parameters that were
-// skipped but ask for a report ("multiple error causes are used", RFC 5354 3.12.2). They always fit one ASAP_ERROR:
-// information too long for that is cut off, and causes that no longer fit are left out.
+// skipped but ask for a report ("multiple error causes are used", RFC 5354 3.12.2). They always fit one error
+// message of either protocol: information too long for that is cut off, and causes that no longer fit are left out.
 func (e *Error) ErrorCauses() []ErrorCause {
 	first := ErrorCause{Code: e.Cause, Info: e.Param}
-	room := MaxMessageLen - HeaderLen - paramHeaderLen // an ASAP_ERROR with an empty Operation Error
+	room := MaxMessageLen - enrpFixedLen - paramHeaderLen // an ENRP_ERROR with an empty Operation Error
 	first.Info = first.Info[:min(len(first.Info), room-paramHeaderLen)]
 	causes := []ErrorCause{first}
 	room -= paddedLen(paramHeaderLen + len(first.Info))

@@ -56,7 +56,7 @@ func (t MessageType) String() string {
 	return fmt.Sprintf("0x%02x", uint8(t))
 }
 
-// Message is one of this package's messages, always as a pointer: *Registration, *HandleResolution, …
+// Message is one of ASAP's messages, always as a pointer: *Registration, *HandleResolution, … ENRP's are ENRPMessages.
 type Message interface {
 	Type() MessageType
 	encoder

@@ -165,6 +165,9 @@ func TestReportFitsOneMessage(t *testing.T) {
 			if _, err := wire.AppendASAP(nil, &wire.ErrorMessage{Causes: causes}); err != nil {
 				t.Error(err)
 			}
+			if _, err := wire.AppendENRP(nil, &wire.ENRPErrorMessage{Causes: causes}); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }
