@@ -11,18 +11,21 @@ import (
 const (
 	asapPPID = 11   // RFC 5352 8.3
 	asapPort = 3863 // RFC 5352 8.2
+	enrpPPID = 12   // RFC 5353 5.4
+	enrpPort = 9901 // RFC 5353 5.3
 
 	protocolUDP  = 17
 	protocolSCTP = 132
 )
 
-// captured is one ASAP message of a capture: a DATA chunk's or a datagram's payload.
+// captured is one message of a capture: a DATA chunk's or a datagram's payload.
 type captured struct {
 	frame int // counted from 1, as tshark does
+	enrp  bool
 	b     []byte
 }
 
-// readCapture is the ASAP messages, in order, of a little-endian pcap file of Ethernet frames with IPv4 (which is what the
+// readCapture is the ASAP and ENRP messages, in order, of a little-endian pcap file of Ethernet frames with IPv4 (which is what the
 // captures are; anything else fails or panics here, and need not be read).
 func readCapture(t testing.TB, name string) []captured {
 	t.Helper()
@@ -36,15 +39,16 @@ func readCapture(t testing.TB, name string) []captured {
 	var all []captured
 	for frame, rest := 1, file[24:]; len(rest) > 0; frame++ {
 		n := binary.LittleEndian.Uint32(rest[8:])
-		for _, b := range payloads(t, rest[16:16+n]) {
-			all = append(all, captured{frame, b})
+		for _, c := range payloads(t, rest[16:16+n]) {
+			c.frame = frame
+			all = append(all, c)
 		}
 		rest = rest[16+n:]
 	}
 	return all
 }
 
-func payloads(t testing.TB, frame []byte) [][]byte {
+func payloads(t testing.TB, frame []byte) []captured {
 	t.Helper()
 	if binary.BigEndian.Uint16(frame[12:]) != 0x0800 {
 		return nil
@@ -55,24 +59,30 @@ func payloads(t testing.TB, frame []byte) [][]byte {
 	switch {
 	case ip[9] == protocolSCTP:
 		return dataChunks(t, segment[12:])
-	case ip[9] == protocolUDP && binary.BigEndian.Uint16(segment[2:]) == asapPort:
-		return [][]byte{segment[8:binary.BigEndian.Uint16(segment[4:])]}
+	case ip[9] == protocolUDP:
+		port, b := binary.BigEndian.Uint16(segment[2:]), segment[8:binary.BigEndian.Uint16(segment[4:])]
+		if port == asapPort || port == enrpPort {
+			return []captured{{enrp: port == enrpPort, b: b}}
+		}
 	}
 	return nil
 }
 
-// dataChunks is the user data of a packet's ASAP DATA chunks without the chunks' padding, which their length leaves out
+// dataChunks is the user data of a packet's ASAP and ENRP DATA chunks without the chunks' padding, which their length leaves out
 // (RFC 9260 3.3.1); one packet may bundle several.
-func dataChunks(t testing.TB, chunks []byte) [][]byte {
+func dataChunks(t testing.TB, chunks []byte) []captured {
 	t.Helper()
-	var all [][]byte
+	var all []captured
 	for len(chunks) > 0 {
 		n := int(binary.BigEndian.Uint16(chunks[2:]))
-		if chunks[0] == 0 && binary.BigEndian.Uint32(chunks[12:]) == asapPPID {
+		if chunks[0] == 0 {
+			ppid := binary.BigEndian.Uint32(chunks[12:])
 			if chunks[1]&3 != 3 {
 				t.Fatal("a fragmented message")
 			}
-			all = append(all, chunks[16:n])
+			if ppid == asapPPID || ppid == enrpPPID {
+				all = append(all, captured{enrp: ppid == enrpPPID, b: chunks[16:n]})
+			}
 		}
 		chunks = chunks[min((n+3)&^3, len(chunks)):]
 	}

@@ -41,7 +41,38 @@ func FuzzParseASAP(f *testing.F) {
 		if err != nil && !asError(t, err).Report {
 			t.Fatalf("a message, and not to be reported: %v", err)
 		}
-		checkRoundTrip(t, m, len(b))
+		checkRoundTrip(t, m, len(b), wire.ParseASAP, wire.AppendASAP)
+	})
+}
+
+func FuzzParseENRP(f *testing.F) {
+	for _, c := range enrpCases() {
+		f.Add(unhexed(c.hex))
+	}
+	for _, c := range readCapture(f, peersCapture) {
+		f.Add(c.b)
+	}
+	for _, s := range []string{
+		"40 00 0008 01020304", "02 00 001c 0a0b0c0d 01020304 c001 0004 4001 0004 c002 0004 8001 0004",
+		"03 03 000c 0a0b0c0d 01020304", "03 00 0014 0a0b0c0d 01020304 0009 0007 776562 00",
+	} {
+		f.Add(unhexed(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := wire.ParseENRP(b)
+		if err != nil {
+			checkError(t, asError(t, err), len(b))
+		}
+		if m == nil && err == nil {
+			t.Fatal("neither a message nor an error")
+		}
+		if m == nil {
+			return
+		}
+		if err != nil && !asError(t, err).Report {
+			t.Fatalf("a message, and not to be reported: %v", err)
+		}
+		checkRoundTrip(t, m, len(b), wire.ParseENRP, wire.AppendENRP)
 	})
 }
 
@@ -58,24 +89,24 @@ func checkError(t *testing.T, e *wire.Error, n int) {
 	if size := sizeOf(reflect.ValueOf(causes)); size > maxGrowth*n+minSize {
 		t.Fatalf("causes of %d bytes from %d", size, n)
 	}
-	if _, err := wire.AppendASAP(nil, &wire.ErrorMessage{Causes: causes}); err != nil {
+	if _, err := wire.AppendENRP(nil, &wire.ENRPErrorMessage{Causes: causes}); err != nil { // the smaller one
 		t.Fatal(err)
 	}
 }
 
-func checkRoundTrip(t *testing.T, m wire.Message, n int) {
+func checkRoundTrip[M any](t *testing.T, m M, n int, parse func([]byte) (M, error), appendTo func([]byte, M) ([]byte, error)) {
 	if size := sizeOf(reflect.ValueOf(m)); size > maxGrowth*n+minSize {
 		t.Fatalf("message of %d bytes from %d", size, n)
 	}
-	b, err := wire.AppendASAP(nil, m)
+	b, err := appendTo(nil, m)
 	if err != nil {
 		t.Fatalf("%+v: %v", m, err)
 	}
-	again, err := wire.ParseASAP(b)
+	again, err := parse(b)
 	if err != nil || !reflect.DeepEqual(m, again) {
 		t.Fatalf("%+v became %x, and that %+v, %v", m, b, again, err)
 	}
-	if b2, err := wire.AppendASAP(nil, again); err != nil || !bytes.Equal(b, b2) {
+	if b2, err := appendTo(nil, again); err != nil || !bytes.Equal(b, b2) {
 		t.Fatalf("%x became %x, %v", b, b2, err)
 	}
 }
