@@ -29,11 +29,7 @@ func TestParseAllocatesLittle(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			b, unit := unhexed(c.head), unhexed(c.unit)
-			b = append(b, bytes.Repeat(unit, (wire.MaxMessageLen-len(b))/len(unit))...)
-			for _, at := range c.lengths {
-				binary.BigEndian.PutUint16(b[at:], uint16(len(b)-at+2))
-			}
+			b := filled(c.head, c.unit, c.lengths)
 			var m wire.Message
 			var err error
 			total := allocated(func() { m, err = wire.ParseASAP(b) })
@@ -45,6 +41,39 @@ func TestParseAllocatesLittle(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestParseENRPAllocatesLittle(t *testing.T) {
+	const between, maxTotal = "0a0b0c0d 01020304", 48
+	cases := []struct{ name, head, unit string }{
+		{"servers", "06 00 0000" + between, "000b 0018 0a0b0c0d 0004 0010 26ad 0000 0001 0008 c0000201"},
+		{"pool entries", "03 00 0000" + between,
+			"0009 0005 77 000000 000a 001c 01020304 00000000 0000012c 0010 0004 0008 0008 00000001"},
+		{"pool handles alone", "03 00 0000" + between, "0009 0005 77 000000"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			b := filled(c.head, c.unit, []int{2})
+			var err error
+			total := allocated(func() { _, err = wire.ParseENRP(b) })
+			if wantErr := c.name == "pool handles alone"; (err != nil) != wantErr {
+				t.Fatal(err)
+			}
+			if total > maxTotal*uint64(len(b)) {
+				t.Errorf("allocated %d bytes to parse %d", total, len(b))
+			}
+		})
+	}
+}
+
+// filled is head and as many units as fit behind it, with the lengths at these places up to the end.
+func filled(head, unit string, lengths []int) []byte {
+	b, u := unhexed(head), unhexed(unit)
+	b = append(b, bytes.Repeat(u, (wire.MaxMessageLen-len(b))/len(u))...)
+	for _, at := range lengths {
+		binary.BigEndian.PutUint16(b[at:], uint16(len(b)-at+2))
+	}
+	return b
 }
 
 func allocated(f func()) uint64 {
