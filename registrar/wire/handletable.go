@@ -118,7 +118,10 @@ func (c *contents) enter(p param) *Error {
 
 // poolEntries parts the elements by the pool handles before them.
 func (c *contents) poolEntries() []PoolEntry {
-	var entries []PoolEntry
+	if len(c.starts) == 0 {
+		return nil
+	}
+	entries := make([]PoolEntry, 0, len(c.starts))
 	for i, start := range c.starts {
 		end := len(c.elements)
 		if i+1 < len(c.starts) {
