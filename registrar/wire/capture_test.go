@@ -56,10 +56,10 @@ func payloads(t testing.TB, frame []byte) []captured {
 	ip := frame[14:]
 	ip = ip[:binary.BigEndian.Uint16(ip[2:])]
 	segment := ip[4*(ip[0]&0xf):]
-	switch {
-	case ip[9] == protocolSCTP:
+	switch ip[9] {
+	case protocolSCTP:
 		return dataChunks(t, segment[12:])
-	case ip[9] == protocolUDP:
+	case protocolUDP:
 		port, b := binary.BigEndian.Uint16(segment[2:]), segment[8:binary.BigEndian.Uint16(segment[4:])]
 		if port == asapPort || port == enrpPort {
 			return []captured{{enrp: port == enrpPort, b: b}}
