@@ -135,7 +135,6 @@ func (f *fixture) elementOf(t testing.TB, from, to string) netip.AddrPort {
 // is fixed, so that this one is the same every time.
 func TestSharesOverManyPorts(t *testing.T) {
 	f := newFixture(t)
-	f.change(func(p *bpf.WeirParameters) { p.SelectKey = [2]uint64{1, 2} })
 	weights := map[string]uint32{"10.0.20.1:80": 1, "10.0.20.2:80": 2, "10.0.20.3:80": 5, "10.0.20.4:80": 0}
 	var list []maps.Element
 	for at, weight := range weights {
@@ -160,7 +159,6 @@ func TestSharesOverManyPorts(t *testing.T) {
 // program then looks further, and no client is refused while another element is there.
 func TestSelectionAvoidsLostElementBeforeSwap(t *testing.T) {
 	f := newFixture(t)
-	f.change(func(p *bpf.WeirParameters) { p.SelectKey = [2]uint64{3, 4} })
 	f.pool(web(), "10.0.20.1:80", "10.0.20.2:80")
 	for _, state := range []maps.State{maps.Lost, maps.Draining, maps.Away} {
 		f.setRow(addrPort("10.0.20.1:80"), state)
