@@ -77,7 +77,7 @@ fuzz: go ## run each fuzz target for FUZZTIME (20s)
 	done
 
 bench: go ## run the benchmarks
-	@$(GO) test -run '^$$' -bench . -benchmem $(UNIT)
+	@$(GO) test -run '^$$' -bench . -benchmem $(UNIT) ./test/bpf
 
 clean: ## remove what was built
 	@rm -rf build
