@@ -24,6 +24,22 @@ func newFlags(name, text string, env env) *flag.FlagSet {
 // prints the usage on stdout and returns flag.ErrHelp, which ends the
 // subcommand with status 0.
 func parseFlags(fs *flag.FlagSet, args []string) error {
+	return parseArgs(fs, args, 0)
+}
+
+// parseOneArg is parseFlags for a subcommand with one positional argument,
+// which it returns. what names it in the error when it is missing.
+func parseOneArg(fs *flag.FlagSet, args []string, what string) (string, error) {
+	if err := parseArgs(fs, args, 1); err != nil {
+		return "", err
+	}
+	if fs.NArg() == 0 {
+		return "", usagef("%s is missing; weir %s --help shows the usage", what, fs.Name())
+	}
+	return fs.Arg(0), nil
+}
+
+func parseArgs(fs *flag.FlagSet, args []string, positional int) error {
 	usage := fs.Usage
 	fs.Usage = func() {} // flag calls it for every error, not only for help
 	err := fs.Parse(args)
@@ -33,8 +49,8 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 		return err
 	case err != nil:
 		return usagef("%s; weir %s --help lists the flags", flagFault(err), fs.Name())
-	case fs.NArg() > 0:
-		return usagef("unexpected argument %q; weir %s --help lists the flags", fs.Arg(0), fs.Name())
+	case fs.NArg() > positional:
+		return usagef("unexpected argument %q; weir %s --help lists the flags", fs.Arg(positional), fs.Name())
 	}
 	return nil
 }

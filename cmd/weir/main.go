@@ -21,6 +21,7 @@ type command struct {
 
 // env is what a subcommand gets from the process.
 type env struct {
+	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
 	// again is closed by the second SIGINT or SIGTERM; a third one kills.
@@ -33,6 +34,7 @@ func commands() []command {
 		{"edge", "run the gateway: the registrar, its guard and the steering", runEdge},
 		{"pe", "keep a server registered in a pool (the sidecar)", runPE},
 		{"status", "show the gateway on this machine", runStatus},
+		{"decode", "print the ASAP and ENRP messages of a capture", runDecode},
 		{"demo", "show a whole deployment on real traffic", runDemo},
 		{"version", "print the version of this binary", runVersion},
 		{"help", "describe a subcommand", runHelp},
@@ -41,7 +43,7 @@ func commands() []command {
 
 func main() {
 	ctx, again, stop := interrupts()
-	status := run(ctx, os.Args[1:], env{stdout: os.Stdout, stderr: os.Stderr, again: again})
+	status := run(ctx, os.Args[1:], env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, again: again})
 	stop()
 	os.Exit(status)
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package decode
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// protocol is ASAP or ENRP.
+type protocol struct {
+	name     string
+	typeName func(messageType uint8) string
+	// parse gives no message and no error if all to show are the bytes. It is nil if they are always.
+	parse func([]byte) (wire.Message, error)
+}
+
+func asap() protocol {
+	return protocol{
+		name:     "ASAP",
+		typeName: func(t uint8) string { return wire.MessageType(t).String() },
+		parse:    parseASAP,
+	}
+}
+
+func enrp() protocol {
+	return protocol{
+		name:     "ENRP",
+		typeName: func(t uint8) string { return fmt.Sprintf("0x%02x", t) },
+	}
+}
+
+// parseASAP takes it that a type of RFC 5352 without a decoder (ASAP_COOKIE and the like, which pool elements and users
+// exchange among themselves) is not malformed.
+func parseASAP(b []byte) (wire.Message, error) {
+	m, err := wire.ParseASAP(b)
+	var e *wire.Error
+	if m == nil && errors.As(err, &e) && e.Cause == wire.CauseUnrecognizedMessage &&
+		b[0] >= uint8(wire.TypeRegistration) && b[0] <= uint8(wire.TypeError) {
+		return nil, nil
+	}
+	return m, err
+}
+
+// byPPID is the protocol of SCTP user data (RFC 5352 8.3, RFC 5353 7.3).
+func byPPID(ppid uint32) (protocol, bool) {
+	switch ppid {
+	case 11:
+		return asap(), true
+	case 12:
+		return enrp(), true
+	}
+	return protocol{}, false
+}
+
+// byPort is the protocol by either port (RFC 5352 8.2, RFC 5353 7.2). The secured ports are for SCTP and TCP only.
+func byPort(o origin) (protocol, bool) {
+	for _, port := range [...]uint16{o.dst.Port(), o.src.Port()} {
+		switch {
+		case port == 3863, port == 3864 && o.transport != "udp":
+			return asap(), true
+		case port == 9901, port == 9902 && o.transport != "udp":
+			return enrp(), true
+		}
+	}
+	return protocol{}, false
+}
