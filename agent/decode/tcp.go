@@ -4,6 +4,7 @@ package decode
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -29,7 +30,7 @@ type stream struct {
 	next    uint32    // the sequence number that comes next
 	buf     []byte    // what came, from the start of a message on
 	early   []segment // what came before its turn, by sequence number
-	last    origin    // of the last segment
+	tail    origin    // of what came last in buf: the latest frame, as one that fills a gap completes what waited behind it
 }
 
 type segment struct {
@@ -66,7 +67,7 @@ func (d *decoder) tcpSegment(o origin, tcp *layers.TCP) {
 		}
 		d.endStream(s)
 		seq++
-		*s = stream{proto: proto, begun: true, next: seq, last: o}
+		*s = stream{proto: proto, begun: true, next: seq}
 	}
 	if len(tcp.Payload) == 0 || s.ignored {
 		return
@@ -74,7 +75,6 @@ func (d *decoder) tcpSegment(o origin, tcp *layers.TCP) {
 	if !s.begun {
 		s.begun, s.next = true, seq
 	}
-	s.last = o
 	d.take(s, segment{o, seq, tcp.Payload})
 }
 
@@ -82,7 +82,7 @@ func (d *decoder) tcpSegment(o origin, tcp *layers.TCP) {
 func (d *decoder) take(s *stream, g segment) {
 	if int32(g.seq-s.next) > 0 {
 		g.data = bytes.Clone(g.data)
-		at, _ := slices.BinarySearchFunc(s.early, g, func(x, y segment) int { return int(int32(x.seq - y.seq)) })
+		at, _ := slices.BinarySearchFunc(s.early, g, func(x, y segment) int { return cmp.Compare(x.seq-s.next, y.seq-s.next) })
 		s.early = slices.Insert(s.early, at, g)
 		d.waiting += len(g.data)
 		if len(s.early) > maxEarly {
@@ -106,19 +106,22 @@ func (d *decoder) takeEarly(s *stream) {
 
 // append takes what is new of a segment that begins at s.next or before.
 func (d *decoder) append(s *stream, g segment) {
-	old := int(int32(s.next - g.seq))
-	if old >= len(g.data) || s.ignored {
+	old := s.next - g.seq
+	if uint64(old) >= uint64(len(g.data)) || s.ignored {
 		return
 	}
 	g.data = g.data[old:]
 	s.next += uint32(len(g.data))
 	s.buf = append(s.buf, g.data...)
+	if g.origin.frame > s.tail.frame {
+		s.tail = g.origin
+	}
 	d.waiting += len(g.data)
-	d.cutMessages(s, s.last)
+	d.cutMessages(s)
 }
 
 // cutMessages shows the whole messages of a stream, which has their padding too (registrar/transport).
-func (d *decoder) cutMessages(s *stream, o origin) {
+func (d *decoder) cutMessages(s *stream) {
 	for len(s.buf) >= wire.HeaderLen {
 		if isTLS(s.buf) {
 			d.sum.Encrypted++
@@ -128,7 +131,7 @@ func (d *decoder) cutMessages(s *stream, o origin) {
 		n := int(binary.BigEndian.Uint16(s.buf[2:]))
 		if n < wire.HeaderLen {
 			reason := fmt.Sprintf("message of length %d; where the next one begins is not known, the rest of the stream is not read", n)
-			d.malformed(o, s.proto, fault{in: "stream", reason: reason}, s.buf)
+			d.malformed(s.tail, s.proto, fault{in: "stream", reason: reason}, s.buf)
 			d.ignore(s)
 			return
 		}
@@ -136,7 +139,7 @@ func (d *decoder) cutMessages(s *stream, o origin) {
 		if len(s.buf) < padded {
 			return
 		}
-		d.message(o, s.proto, s.buf[:padded], false)
+		d.message(s.tail, s.proto, s.buf[:padded], false)
 		d.waiting -= padded
 		s.buf = s.buf[padded:]
 	}
@@ -165,7 +168,7 @@ func (d *decoder) skipGap(s *stream) {
 	g := s.early[0]
 	reason := fmt.Sprintf("%d bytes of the stream before this frame are not in the capture", g.seq-s.next)
 	d.malformed(g.origin, s.proto, fault{in: "stream", reason: reason}, nil)
-	s.next = g.seq
+	s.next, s.tail = g.seq, g.origin
 	d.takeEarly(s)
 }
 
@@ -175,10 +178,10 @@ func (d *decoder) cutShort(s *stream) {
 		return
 	}
 	if n := declared(s.buf); n <= len(s.buf) {
-		d.message(s.last, s.proto, s.buf[:n], false)
+		d.message(s.tail, s.proto, s.buf[:n], false)
 	} else {
 		reason := fmt.Sprintf("message of length %d ends after %d bytes", n, len(s.buf))
-		d.malformed(s.last, s.proto, fault{in: "stream", reason: reason}, s.buf)
+		d.malformed(s.tail, s.proto, fault{in: "stream", reason: reason}, s.buf)
 	}
 	d.waiting -= len(s.buf)
 	s.buf = nil
