@@ -119,19 +119,19 @@ func (d *decoder) dataChunk(o origin, tag uint32, chunk []byte) {
 }
 
 // putTogether shows the message that the fragment tsn is of, if it is complete: consecutive TSNs from the one with the B bit
-// to the one with the E bit (RFC 9260 6.9).
+// to the one with the E bit (RFC 9260 6.9). The walk does not run into another message: a complete one is gone at once.
 func (d *decoder) putTogether(o origin, a *association, tsn uint32) {
 	first, last := tsn, tsn
 	for a.fragments[first].flags&flagBegin == 0 {
 		first--
-		if f, ok := a.fragments[first]; !ok || f.flags&flagEnd != 0 {
+		if _, ok := a.fragments[first]; !ok {
 			d.limitFragments(a)
 			return
 		}
 	}
 	for a.fragments[last].flags&flagEnd == 0 {
 		last++
-		if f, ok := a.fragments[last]; !ok || f.flags&flagBegin != 0 {
+		if _, ok := a.fragments[last]; !ok {
 			d.limitFragments(a)
 			return
 		}
