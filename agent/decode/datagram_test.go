@@ -28,11 +28,11 @@ func TestDatagrams(t *testing.T) {
 }
 
 func TestENRPDatagram(t *testing.T) {
-	unknown := unhex(t, "7f010008 11111111")
-	got, _ := run(t, pcap(t, layers.LinkTypeEthernet, udpFrame(t, ipv4(layers.IPProtocolUDP), 9901, unknown)))
+	presence := unhex(t, "0101000c 11111111 00000000")
+	got, _ := run(t, pcap(t, layers.LinkTypeEthernet, udpFrame(t, ipv4(layers.IPProtocolUDP), 9901, presence)))
 	want := `{"frame":1,"time":"2026-11-23T12:00:00.000001000Z","source":"10.0.0.11:1234","destination":"10.0.0.1:9901",` +
-		`"transport":"udp","protocol":"ENRP","message_type":"0x7f","message_flags":"0x01","message_length":8,` +
-		`"raw":"7f01000811111111"}`
+		`"transport":"udp","protocol":"ENRP","message_type":"ENRP_PRESENCE","message_flags":"0x01","message_length":12,` +
+		`"r_flag":true,"sending_servers_id":"0x11111111","receiving_servers_id":"0x00000000"}`
 	if len(got) != 1 || got[0] != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
@@ -66,7 +66,8 @@ func TestCodecErrors(t *testing.T) {
 			`"reason":"no PE identifier"},"raw":"0200000c0009000861626364"}`,
 		`{"frame":2 "ASAP","error":{"in":"message","offset":0,"cause_code":2,"cause":"unrecognized message",`+
 			`"reason":"0x4f"},"raw":"4f000004"}`,
-		`{"frame":3 "ASAP","message_type":"ASAP_COOKIE","message_flags":"0x00","message_length":4,"raw":"0b000004"}`,
+		`{"frame":3 "ASAP","error":{"in":"message","offset":0,"cause_code":3,"cause":"invalid values",`+
+			`"reason":"no cookie"},"raw":"0b000004"}`,
 		`{"frame":4 "ASAP","message_type":"ASAP_DEREGISTRATION","message_flags":"0x00","message_length":32,`+
 			`"pool_handle":"EchoPool","pe_identifier":"0x0000aaaa","to_report":[{"cause_code":1,`+
 			`"cause":"unrecognized parameter","cause_specific_information":"c0de00061234"}]}`)

@@ -8,9 +8,8 @@ import (
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// fields is the members of a message after its header, in the order of its figure in RFC 5352 2.2. A message without a case
-// here, or that was not parsed (m is nil), is shown as its bytes b, header and padding too.
-func fields(m wire.Message, b []byte) object {
+// fields is the members of a message after its header, in the order of its figure in RFC 5352 2.2.
+func fields(m any) object {
 	switch m := m.(type) {
 	case *wire.Registration:
 		return append(pool(m.Pool), field{"pool_element", element(m.Element)})
@@ -35,8 +34,16 @@ func fields(m wire.Message, b []byte) object {
 		return announce(m)
 	case *wire.ErrorMessage:
 		return withCauses(nil, m.Causes)
+	case *wire.Cookie:
+		return object{{"cookie", hex.EncodeToString(m.Data)}}
+	case *wire.CookieEcho:
+		return object{{"cookie", hex.EncodeToString(m.Data)}}
+	case *wire.BusinessCard:
+		return append(pool(m.Pool), field{"pool_elements", elements(m.Elements)})
+	case wire.ENRPMessage:
+		return enrpFields(m)
 	}
-	return object{{"raw", hex.EncodeToString(b)}}
+	return nil // the parsers give nothing else
 }
 
 func poolAndPE(h wire.PoolHandle, pe wire.PEID) object {
@@ -64,11 +71,7 @@ func resolutionResponse(m *wire.HandleResolutionResponse) object {
 		o = append(o, field{"overall_pe_selection_policy", policy(*m.Policy)})
 	}
 	if len(m.Elements) > 0 {
-		list := make([]object, 0, len(m.Elements))
-		for _, e := range m.Elements {
-			list = append(list, element(e))
-		}
-		o = append(o, field{"pool_elements", list})
+		o = append(o, field{"pool_elements", elements(m.Elements)})
 	}
 	return withCauses(o, m.Causes)
 }

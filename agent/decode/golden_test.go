@@ -63,6 +63,31 @@ func TestGoldenErrors(t *testing.T) {
 	})
 }
 
+func TestGoldenENRP(t *testing.T) {
+	const head = `"transport":"sctp","protocol":"ENRP",`
+	wantLines(t, takeover, []string{
+		`{"frame":3,"time":"2026-11-23T07:46:19.267315000Z","source":"10.0.0.3:9901","destination":"10.0.0.1:9901",` + head +
+			`"message_type":"ENRP_PRESENCE","message_flags":"0x00","message_length":44,"r_flag":false,` +
+			`"sending_servers_id":"0x33333333","receiving_servers_id":"0x00000000","pe_checksum":"0xffff",` +
+			`"server_information":{"server_id":"0x33333333","server_transport":` +
+			`{"type":"sctp","port":9901,"transport_use":"data only","addresses":["10.0.0.3"]}}}`,
+		`{"frame":12,"time":"2026-11-23T07:46:19.344450000Z","source":"10.0.0.1:9901","destination":"10.0.0.3:9901",` + head +
+			`"message_type":"ENRP_HANDLE_TABLE_REQUEST","message_flags":"0x00","message_length":12,"w_flag":false,` +
+			`"sending_servers_id":"0x11111111","receiving_servers_id":"0x33333333"}`,
+		`{"frame":111,"time":"2026-11-23T07:46:24.897552000Z","source":"10.0.0.1:9901","destination":"10.0.0.2:9901",` + head +
+			`"message_type":"ENRP_HANDLE_UPDATE","message_flags":"0x00","message_length":84,` +
+			`"sending_servers_id":"0x11111111","receiving_servers_id":"0x22222222","update_action":"ADD_PE",` +
+			`"pool_handle":"EchoPool","pool_element":{"pe_identifier":"0x00000092",` +
+			`"home_enrp_server_identifier":"0x11111111","registration_life":90000,` +
+			`"user_transport":{"type":"sctp","port":7777,"transport_use":"data plus control","addresses":["10.0.0.12"]},` +
+			`"member_selection_policy":{"type":"round-robin"},` +
+			`"asap_transport":{"type":"sctp","port":38133,"transport_use":"data only","addresses":["10.0.0.12"]}}}`,
+		`{"frame":188,"time":"2026-11-23T07:46:37.100384000Z","source":"10.0.0.3:9901","destination":"10.0.0.1:9901",` + head +
+			`"message_type":"ENRP_INIT_TAKEOVER","message_flags":"0x00","message_length":16,` +
+			`"sending_servers_id":"0x33333333","receiving_servers_id":"0x11111111","targeting_servers_id":"0x11111111"}`,
+	})
+}
+
 // wantLines looks for lines among a capture's.
 func wantLines(t *testing.T, file string, want []string) {
 	t.Helper()

@@ -68,11 +68,7 @@ func (d *decoder) message(o origin, p protocol, b []byte, again bool) {
 		d.malformed(o, p, fault{in: "message", reason: reason}, b)
 		return
 	}
-	var m wire.Message
-	var err error
-	if p.parse != nil {
-		m, err = p.parse(b)
-	}
+	m, err := p.parse(b)
 	if err != nil && m == nil {
 		d.malformed(o, p, faultOf(err), b)
 		return
@@ -85,7 +81,7 @@ func (d *decoder) message(o origin, p protocol, b []byte, again bool) {
 	if again {
 		line = append(line, field{"retransmission", true})
 	}
-	line = append(line, fields(m, b)...)
+	line = append(line, fields(m)...)
 	if err != nil {
 		line = append(line, field{"to_report", reports(err)})
 	}

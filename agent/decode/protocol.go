@@ -2,46 +2,30 @@
 
 package decode
 
-import (
-	"errors"
-	"fmt"
-
-	"github.com/weir-lb/weir/registrar/wire"
-)
+import "github.com/weir-lb/weir/registrar/wire"
 
 // protocol is ASAP or ENRP.
 type protocol struct {
 	name     string
 	typeName func(messageType uint8) string
-	// parse gives no message and no error if all to show are the bytes. It is nil if they are always.
-	parse func([]byte) (wire.Message, error)
+	// parse gives a wire.Message or a wire.ENRPMessage; nil only with an error.
+	parse func([]byte) (any, error)
 }
 
 func asap() protocol {
 	return protocol{
 		name:     "ASAP",
 		typeName: func(t uint8) string { return wire.MessageType(t).String() },
-		parse:    parseASAP,
+		parse:    func(b []byte) (any, error) { return wire.ParseASAP(b) },
 	}
 }
 
 func enrp() protocol {
 	return protocol{
 		name:     "ENRP",
-		typeName: func(t uint8) string { return fmt.Sprintf("0x%02x", t) },
+		typeName: func(t uint8) string { return wire.ENRPType(t).String() },
+		parse:    func(b []byte) (any, error) { return wire.ParseENRP(b) },
 	}
-}
-
-// parseASAP takes it that a type of RFC 5352 without a decoder (ASAP_COOKIE and the like, which pool elements and users
-// exchange among themselves) is not malformed.
-func parseASAP(b []byte) (wire.Message, error) {
-	m, err := wire.ParseASAP(b)
-	var e *wire.Error
-	if m == nil && errors.As(err, &e) && e.Cause == wire.CauseUnrecognizedMessage &&
-		b[0] >= uint8(wire.TypeRegistration) && b[0] <= uint8(wire.TypeError) {
-		return nil, nil
-	}
-	return m, err
 }
 
 // byPPID is the protocol of SCTP user data (RFC 5352 8.3, RFC 5353 7.3).

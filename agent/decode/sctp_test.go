@@ -18,13 +18,13 @@ const (
 func TestBundledChunks(t *testing.T) {
 	ack := unhex(t, ackHex)
 	sack := unhex(t, "03000010 00000001 0001a000 00000000")
-	cookieEcho := unhex(t, "0a000007 616263 00") // padded, as its length leaves out
-	presence := unhex(t, "01010003 ff")          // padded, too: 5 bytes
+	cookieEcho := unhex(t, "0a000007 616263 00")   // padded, as its length leaves out
+	cookie := unhex(t, "0b00000b 000d0007 010203") // padded, too: 11 bytes
 	got := ethernetLines(t, sctpFrame(t, cookieEcho, sack,
-		data(whole, 1, 11, ack), data(whole, 2, 0, ack), data(whole, 3, 12, presence), data(whole, 4, 11, ack)))
+		data(whole, 1, 11, ack), data(whole, 2, 0, ack), data(whole, 3, 11, cookie), data(whole, 4, 11, ack)))
 	expect(t, got,
 		`{"frame":1 "ASAP",`+ackFields,
-		`{"frame":1 "ENRP","message_type":"0x01","message_flags":"0x01","message_length":3,"raw":"01010003ff"}`,
+		`{"frame":1 "ASAP","message_type":"ASAP_COOKIE","message_flags":"0x00","message_length":11,"cookie":"010203"}`,
 		`{"frame":1 "ASAP",`+ackFields)
 }
 
