@@ -25,8 +25,10 @@ func TestFields(t *testing.T) {
 	causes := []wire.ErrorCause{{Code: wire.CauseSecurity}, {Code: 0xf008, Info: []byte{1, 0xff}}}
 	const causesJSON = `[{"cause_code":10,"cause":"rejected due to security considerations"},` +
 		`{"cause_code":61448,"cause":"0xf008","cause_specific_information":"01ff"}]`
+	between := wire.Servers{Sender: 7, Receiver: 8}
+	const betweenJSON = `"sending_servers_id":"0x00000007","receiving_servers_id":"0x00000008"`
 	tests := []struct {
-		m    wire.Message
+		m    any // a wire.Message or a wire.ENRPMessage
 		want string
 	}{
 		{&wire.Registration{Pool: "a", Element: element}, `{"pool_handle":"a","pool_element":` + elementJSON + `}`},
@@ -45,10 +47,22 @@ func TestFields(t *testing.T) {
 		{&wire.ServerAnnounce{Server: 4, Transports: []wire.Transport{element.User}},
 			`{"server_identifier":"0x00000004","transport_parameters":[{"type":"tcp","port":80,"addresses":["2001:db8::1"]}]}`},
 		{&wire.ErrorMessage{Causes: causes}, `{"operation_error":` + causesJSON + `}`},
-		{nil, `{"raw":"0b00"}`},
+		{&wire.Cookie{Data: []byte{1, 0xff}}, `{"cookie":"01ff"}`},
+		{&wire.CookieEcho{Data: []byte{2}}, `{"cookie":"02"}`},
+		{&wire.BusinessCard{Pool: "a", Elements: []wire.PoolElement{element}}, `{"pool_handle":"a","pool_elements":[` + elementJSON + `]}`},
+		{&wire.ListRequest{Servers: between}, `{` + betweenJSON + `}`},
+		{&wire.ListResponse{Servers: between, Reject: true}, `{"r_flag":true,` + betweenJSON + `,"server_information":[]}`},
+		{&wire.ListResponse{Servers: between, Peers: []wire.ServerInfo{{ID: 9, Transport: element.User}}},
+			`{"r_flag":false,` + betweenJSON + `,"server_information":[{"server_id":"0x00000009","server_transport":` +
+				`{"type":"tcp","port":80,"addresses":["2001:db8::1"]}}]}`},
+		{&wire.HandleTableResponse{Servers: between, More: true, Entries: []wire.PoolEntry{{Pool: "a", Elements: []wire.PoolElement{element}}}},
+			`{"m_flag":true,"r_flag":false,` + betweenJSON + `,"pool_entries":[{"pool_handle":"a","pool_elements":[` + elementJSON + `]}]}`},
+		{&wire.InitTakeoverAck{Servers: between, Target: 9}, `{` + betweenJSON + `,"targeting_servers_id":"0x00000009"}`},
+		{&wire.TakeoverServer{Servers: between, Target: 9}, `{` + betweenJSON + `,"targeting_servers_id":"0x00000009"}`},
+		{&wire.ENRPErrorMessage{Servers: between, Causes: causes}, `{` + betweenJSON + `,"operation_error":` + causesJSON + `}`},
 	}
 	for _, tt := range tests {
-		expectJSON(t, fields(tt.m, []byte{0x0b, 0}), tt.want)
+		expectJSON(t, fields(tt.m), tt.want)
 	}
 }
 
