@@ -91,91 +91,6 @@ func OpenSteering(m *bpf.WeirMaps, services []Service) (*Steering, error) {
 	return s, s.addServices(services, kept)
 }
 
-// adoptServices reads the endpoints; those that are not in services are deleted.
-func (s *Steering) adoptServices(services []Service) (map[uint32]bool, error) {
-	kept := map[uint32]bool{}
-	var key bpf.WeirEndpointKey
-	var at bpf.WeirEndpoint
-	var stale []bpf.WeirEndpointKey
-	for it := s.maps.Endpoints.Iterate(); ; {
-		if !it.Next(&key, &at) {
-			if err := it.Err(); err != nil {
-				return nil, fmt.Errorf("read the endpoints: %w", err)
-			}
-			break
-		}
-		service := Service{VIP: addrPort(key.Addr, key.Port), Protocol: key.Protocol}
-		switch {
-		case at.Kind != uint32(bpf.WeirEndpointKindENDPOINT_SERVICE):
-		case slices.Contains(services, service):
-			s.services[service] = at.Service
-			kept[at.Service] = true
-		default:
-			stale = append(stale, key)
-		}
-	}
-	for _, key := range stale {
-		if err := s.maps.Endpoints.Delete(key); err != nil {
-			return nil, fmt.Errorf("remove a service that is no longer configured: %w", err)
-		}
-	}
-	return kept, nil
-}
-
-// adoptRows reads the elements' rows; rows of services that are gone are freed.
-func (s *Steering) adoptRows(kept map[uint32]bool) error {
-	for index := s.maps.Elements.MaxEntries() - 1; index >= 1; index-- {
-		var e bpf.WeirElement
-		if err := s.maps.Elements.Lookup(index, &e); err != nil {
-			return fmt.Errorf("read element row %d: %w", index, err)
-		}
-		if e.Generation != 0 {
-			s.gens[index] = e.Generation
-		}
-		if e.State != uint8(bpf.WeirElementStateELEMENT_FREE) && !kept[e.Service] {
-			e.State = uint8(bpf.WeirElementStateELEMENT_FREE)
-			if err := s.maps.Elements.Put(index, e); err != nil {
-				return fmt.Errorf("free element row %d: %w", index, err)
-			}
-		}
-		if e.State == uint8(bpf.WeirElementStateELEMENT_FREE) {
-			s.free = append(s.free, index)
-			continue
-		}
-		row := Row{Index: index, Generation: e.Generation, Element: Element{
-			PE: e.Pe, Addr: addrPort(e.Addr, e.Port), Weight: e.Weight, State: State(e.State)}}
-		s.rows[rowKey{e.Service, e.Pe, row.Addr}] = row
-	}
-	return nil
-}
-
-// addServices gives each new service a place with an empty selection, then its endpoint.
-func (s *Steering) addServices(services []Service, used map[uint32]bool) error {
-	next := uint32(0)
-	for _, service := range services {
-		if _, ok := s.services[service]; ok {
-			continue
-		}
-		for used[next] {
-			next++
-		}
-		if next >= s.maps.Selections.MaxEntries() {
-			return fmt.Errorf("add service %s: %w", service, ErrFull)
-		}
-		used[next] = true
-		if err := s.swap(next, nil); err != nil {
-			return err
-		}
-		key := bpf.WeirEndpointKey{Addr: be32(service.VIP.Addr()), Port: be16(service.VIP.Port()), Protocol: service.Protocol}
-		at := bpf.WeirEndpoint{Kind: uint32(bpf.WeirEndpointKindENDPOINT_SERVICE), Service: next}
-		if err := s.maps.Endpoints.Put(key, at); err != nil {
-			return fmt.Errorf("add service %s: %w", service, err)
-		}
-		s.services[service] = next
-	}
-	return nil
-}
-
 // Rows lists a service's elements as they lie in the kernel, by row.
 func (s *Steering) Rows(service Service) []Row {
 	id, ok := s.services[service]
@@ -205,7 +120,7 @@ func (s *Steering) Apply(service Service, elements []Element) error {
 	var candidates []candidate
 	var errs []error
 	for _, e := range elements {
-		row, err := s.put(id, e)
+		row, err := s.put(service, id, e)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -220,15 +135,15 @@ func (s *Steering) Apply(service Service, elements []Element) error {
 	}
 	for key := range maps.Clone(s.rows) {
 		if key.service == id && !wanted[key] {
-			errs = append(errs, s.retire(key))
+			errs = append(errs, s.retire(service, key))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // put writes the element's row if it differs from what is there, and returns its index.
-func (s *Steering) put(service uint32, e Element) (uint32, error) {
-	key := rowKey{service, e.PE, e.Addr}
+func (s *Steering) put(service Service, id uint32, e Element) (uint32, error) {
+	key := rowKey{id, e.PE, e.Addr}
 	row, known := s.rows[key]
 	if known && row.Element == e {
 		return row.Index, nil
@@ -243,16 +158,16 @@ func (s *Steering) put(service uint32, e Element) (uint32, error) {
 		s.gens[row.Index] = row.Generation
 	}
 	row.Element = e
-	if err := s.writeRow(service, row, uint8(e.State)); err != nil {
+	if err := s.writeRow(service, id, row, uint8(e.State)); err != nil {
 		return 0, err
 	}
 	s.rows[key] = row
 	return row.Index, nil
 }
 
-func (s *Steering) retire(key rowKey) error {
+func (s *Steering) retire(service Service, key rowKey) error {
 	row := s.rows[key]
-	if err := s.writeRow(key.service, row, uint8(bpf.WeirElementStateELEMENT_FREE)); err != nil {
+	if err := s.writeRow(service, key.service, row, uint8(bpf.WeirElementStateELEMENT_FREE)); err != nil {
 		return err
 	}
 	delete(s.rows, key)
@@ -260,16 +175,10 @@ func (s *Steering) retire(key rowKey) error {
 	return nil
 }
 
-func (s *Steering) writeRow(service uint32, row Row, state uint8) error {
-	protocol := TCP
-	for known, id := range s.services {
-		if id == service {
-			protocol = known.Protocol
-		}
-	}
+func (s *Steering) writeRow(service Service, id uint32, row Row, state uint8) error {
 	err := s.maps.Elements.Put(row.Index, bpf.WeirElement{
-		Addr: be32(row.Addr.Addr()), Port: be16(row.Addr.Port()), Protocol: protocol, State: state,
-		Pe: row.PE, Service: service, Generation: row.Generation, Weight: row.Weight,
+		Addr: be32(row.Addr.Addr()), Port: be16(row.Addr.Port()), Protocol: service.Protocol, State: state,
+		Pe: row.PE, Service: id, Generation: row.Generation, Weight: row.Weight,
 	})
 	if err != nil {
 		return fmt.Errorf("write element %s: %w", row.Addr, err)
