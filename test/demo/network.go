@@ -85,23 +85,9 @@ func build(l *lab.Lab, log *slog.Logger) (*network, error) {
 // gatewayIf is the gateway's interface towards a server.
 func gatewayIf(i int) string { return fmt.Sprintf("back%d", i+1) }
 
-// host makes a namespace with a link to the gateway and a default route through it. The host's
-// end gets a program that passes everything: packets redirected to the gateway's end would be
-// lost without one.
+// host makes a namespace behind the gateway.
 func (n *network) host(name, gatewayIf string, net int) (*lab.Node, error) {
-	node, err := n.lab.Node(name)
-	if err != nil {
-		return nil, err
-	}
-	err = n.lab.Link(
-		lab.End{Node: node, Name: hostIf, Addr: netip.PrefixFrom(hostAddr(net), 24)},
-		lab.End{Node: n.gateway, Name: gatewayIf, Addr: netip.PrefixFrom(gatewayAddr(net), 24)},
-	)
-	if err != nil {
-		return nil, err
-	}
-	if err := node.AttachPass(hostIf); err != nil {
-		return nil, err
-	}
-	return node, node.Route(netip.MustParsePrefix("0.0.0.0/0"), gatewayAddr(net))
+	return n.lab.Host(name,
+		lab.End{Name: hostIf, Addr: netip.PrefixFrom(hostAddr(net), 24)},
+		lab.End{Node: n.gateway, Name: gatewayIf, Addr: netip.PrefixFrom(gatewayAddr(net), 24)})
 }

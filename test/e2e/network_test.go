@@ -102,23 +102,11 @@ func (n *network) build() (err error) {
 	return nil
 }
 
-// host makes a namespace with a link to the gateway, by which all its routes go.
+// host makes a namespace behind the gateway.
 func (n *network) host(name, gatewayIf string, net int) (*lab.Node, error) {
-	node, err := n.lab.Node(name)
-	if err != nil {
-		return nil, err
-	}
-	err = n.lab.Link(
-		lab.End{Node: node, Name: hostIf, Addr: netip.PrefixFrom(hostAddr(net), 24)},
-		lab.End{Node: n.gateway, Name: gatewayIf, Addr: netip.PrefixFrom(gatewayAddr(net), 24)},
-	)
-	if err != nil {
-		return nil, err
-	}
-	if err := node.AttachPass(hostIf); err != nil {
-		return nil, err
-	}
-	return node, node.Route(netip.MustParsePrefix("0.0.0.0/0"), gatewayAddr(net))
+	return n.lab.Host(name,
+		lab.End{Name: hostIf, Addr: netip.PrefixFrom(hostAddr(net), 24)},
+		lab.End{Node: n.gateway, Name: gatewayIf, Addr: netip.PrefixFrom(gatewayAddr(net), 24)})
 }
 
 // attached are the gateway's interfaces that have an XDP program.

@@ -35,6 +35,24 @@ func (l *Lab) Link(a, b End) error {
 	return nil
 }
 
+// Host makes a node behind a gateway: a link between end, whose Node is the one to be made under the
+// given name, and the gateway's end, and a default route by that. The host's end gets a program that
+// passes everything, because packets redirected to the gateway's end would be lost without one.
+func (l *Lab) Host(name string, end, gateway End) (*Node, error) {
+	node, err := l.Node(name)
+	if err != nil {
+		return nil, err
+	}
+	end.Node = node
+	if err := l.Link(end, gateway); err != nil {
+		return nil, err
+	}
+	if err := node.AttachPass(end.Name); err != nil {
+		return nil, err
+	}
+	return node, node.Route(netip.MustParsePrefix("0.0.0.0/0"), gateway.Addr.Addr())
+}
+
 func (l *Lab) addPair(a, b End) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
