@@ -28,20 +28,7 @@ func FuzzParseASAP(f *testing.F) {
 		f.Add(unhexed(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := wire.ParseASAP(b)
-		if err != nil {
-			checkError(t, asError(t, err), len(b))
-		}
-		if m == nil && err == nil {
-			t.Fatal("neither a message nor an error")
-		}
-		if m == nil {
-			return
-		}
-		if err != nil && !asError(t, err).Report {
-			t.Fatalf("a message, and not to be reported: %v", err)
-		}
-		checkRoundTrip(t, m, len(b), wire.ParseASAP, wire.AppendASAP)
+		checkParse(t, b, wire.ParseASAP, wire.AppendASAP)
 	})
 }
 
@@ -59,21 +46,27 @@ func FuzzParseENRP(f *testing.F) {
 		f.Add(unhexed(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := wire.ParseENRP(b)
-		if err != nil {
-			checkError(t, asError(t, err), len(b))
-		}
-		if m == nil && err == nil {
-			t.Fatal("neither a message nor an error")
-		}
-		if m == nil {
-			return
-		}
-		if err != nil && !asError(t, err).Report {
-			t.Fatalf("a message, and not to be reported: %v", err)
-		}
-		checkRoundTrip(t, m, len(b), wire.ParseENRP, wire.AppendENRP)
+		checkParse(t, b, wire.ParseENRP, wire.AppendENRP)
 	})
+}
+
+// checkParse is what both protocols' parsers promise of any bytes.
+func checkParse[M comparable](t *testing.T, b []byte, parse func([]byte) (M, error), appendTo func([]byte, M) ([]byte, error)) {
+	var none M
+	m, err := parse(b)
+	if err != nil {
+		checkError(t, asError(t, err), len(b))
+	}
+	if m == none && err == nil {
+		t.Fatal("neither a message nor an error")
+	}
+	if m == none {
+		return
+	}
+	if err != nil && !asError(t, err).Report {
+		t.Fatalf("a message, and not to be reported: %v", err)
+	}
+	checkRoundTrip(t, m, len(b), parse, appendTo)
 }
 
 func checkError(t *testing.T, e *wire.Error, n int) {
