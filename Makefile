@@ -12,7 +12,7 @@ UNIT      = $(shell $(GO) list ./... | grep -v /weir/test/)
 
 # Debian's packages, by what needs them.
 BUILD_PACKAGES    := gcc libc6-dev libssl-dev
-TEST_PACKAGES     := $(BUILD_PACKAGES) openssl
+TEST_PACKAGES     := $(BUILD_PACKAGES) openssl gnutls-bin
 GENERATE_PACKAGES := clang llvm libbpf-dev linux-libc-dev
 VM_PACKAGES       := qemu-system-x86 busybox-static
 NGINX_PACKAGES    := libpcre2-8-0 zlib1g libssl3 libcrypt1

@@ -14,7 +14,7 @@ import (
 
 // updating connects an s_client that takes K (update the keys, and ask for the
 // same) as a command, and otherwise prints what it gets.
-func updating(t *testing.T) (*openssl, *Conn) {
+func updating(t *testing.T) (*program, *Conn) {
 	t.Helper()
 	o, s := sClient(t, Config{Keys: loadKeys(t, "pe-1:"+keyA)},
 		pskArgs("pe-1", keyA, "-tls1_3", "-quiet", "-no_ign_eof")...)
@@ -89,7 +89,7 @@ func TestNoRenegotiation(t *testing.T) {
 }
 
 // noRenegotiation lets the peer ask for a renegotiation by a command.
-func noRenegotiation(t *testing.T, o *openssl, c *Conn, command string) {
+func noRenegotiation(t *testing.T, o *program, c *Conn, command string) {
 	t.Helper()
 	conn := &entering{c.NetConn(), make(chan struct{}, 100)}
 	c = &Conn{conn: conn, cfg: c.cfg, server: c.server}

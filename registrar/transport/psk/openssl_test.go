@@ -3,75 +3,13 @@
 package psk
 
 import (
-	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"net"
-	"os/exec"
+	"net/netip"
 	"strings"
 	"testing"
-	"time"
 )
-
-// openssl is a running `openssl s_client` or `s_server`.
-type openssl struct {
-	stdin          io.WriteCloser
-	stdout, stderr *bufio.Reader
-	cmd            *exec.Cmd
-}
-
-// startOpenSSL needs the openssl program, which comes with what libssl-dev brings.
-func startOpenSSL(t *testing.T, args ...string) *openssl {
-	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Fatal("these tests need the program openssl: apt-get install openssl")
-	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
-	o := &openssl{cmd: cmd}
-	if o.stdin, err = cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.stdout, o.stderr = bufio.NewReader(stdout), bufio.NewReader(stderr)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	return o
-}
-
-func (o *openssl) say(t *testing.T, text string) {
-	t.Helper()
-	if _, err := io.WriteString(o.stdin, text); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// line returns the next line that begins with prefix.
-func line(t *testing.T, r *bufio.Reader, prefix string) string {
-	t.Helper()
-	for {
-		text, err := r.ReadString('\n')
-		if strings.HasPrefix(text, prefix) {
-			return strings.TrimSpace(text)
-		}
-		if err != nil {
-			t.Fatalf("no line that begins with %q: %v", prefix, err)
-		}
-	}
-}
 
 func flag(v Version) string {
 	if v == TLS12 {
@@ -81,23 +19,11 @@ func flag(v Version) string {
 }
 
 // sClient connects s_client to a Server of ours, before its handshake.
-func sClient(t *testing.T, cfg Config, args ...string) (*openssl, *Conn) {
+func sClient(t *testing.T, cfg Config, args ...string) (*program, *Conn) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	o := startOpenSSL(t, append([]string{"s_client", "-connect", l.Addr().String()}, args...)...)
-	conn, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return o, Server(conn, cfg)
+	return clientProgram(t, cfg, func(addr netip.AddrPort) *program {
+		return start(t, "openssl", append([]string{"s_client", "-connect", addr.String()}, args...)...)
+	})
 }
 
 func pskArgs(identity, key string, more ...string) []string {
@@ -229,17 +155,13 @@ func TestOpenSSLServer(t *testing.T) {
 }
 
 // sServer connects a Client of ours to s_server, before its handshake.
-func sServer(t *testing.T, key string, v Version) (*Conn, *openssl) {
+func sServer(t *testing.T, key string, v Version) (*Conn, *program) {
 	t.Helper()
-	o := startOpenSSL(t, "s_server", "-accept", "127.0.0.1:0", "-nocert", "-psk_identity", "pe-1", "-psk", key, flag(v))
+	o := start(t, "openssl", "s_server", "-accept", "127.0.0.1:0", "-nocert", "-psk_identity", "pe-1", "-psk", key, flag(v))
 	addr := strings.TrimPrefix(line(t, o.stdout, "ACCEPT "), "ACCEPT ")
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
-		t.Fatal(fmt.Errorf("s_server at %q: %w", addr, err))
+		t.Fatalf("s_server at %q: %v", addr, err)
 	}
-	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	return Client(conn, Config{Keys: loadKeys(t, "pe-1:"+keyA), Identity: "pe-1"}), o
+	return clientOf(t, conn), o
 }
