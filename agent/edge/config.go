@@ -3,23 +3,20 @@
 package edge
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"slices"
 	"time"
 
-	"github.com/weir-lb/weir/registrar"
+	"github.com/weir-lb/weir/agent/config"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // Config is the configuration of one gateway. LoadConfig reads it from YAML.
 type Config struct {
-	Registrar  RegistrarConfig
-	Interfaces []string // names, at least one, each present when the file was read
+	Registrar  config.Registrar // IPv4 over TCP
+	Interfaces []string         // names, at least one, each present when the file was read
 	Services   []ServiceConfig
 	Guard      GuardConfig
 	Flows      FlowsConfig
@@ -28,19 +25,6 @@ type Config struct {
 	Metrics    netip.AddrPort // the zero value: no metrics
 	Control    string         // absolute path of the control socket
 	LogLevel   slog.Level
-}
-
-// RegistrarConfig is the guarded port and who may enrol through it.
-type RegistrarConfig struct {
-	Listen             netip.AddrPort // IPv4
-	ServerID           wire.ServerID  // 0: to be drawn at random
-	KeyFile            string         // as psk.LoadKeys reads it
-	Grace              time.Duration  // how long a lost element may take to come back, 0-1h
-	KeepAlive          registrar.KeepAlive
-	HandshakeTimeout   time.Duration     // 100ms-1m
-	MaxUnauthenticated int               // handshakes under way at most, 1-65536
-	MaxSessions        int               // sessions at most, 1-1000000
-	Grants             []registrar.Grant // without addresses: only those that the session comes from
 }
 
 // ServiceConfig is one virtual address and the pool that answers for it.
@@ -71,13 +55,7 @@ type FlowsConfig struct {
 // default: the registrar's address, keys and grants, interfaces and services.
 func DefaultConfig() Config {
 	return Config{
-		Registrar: RegistrarConfig{
-			Grace:              2 * time.Second,
-			KeepAlive:          registrar.KeepAlive{Interval: time.Second, Timeout: time.Second},
-			HandshakeTimeout:   5 * time.Second,
-			MaxUnauthenticated: 256,
-			MaxSessions:        100_000,
-		},
+		Registrar: config.DefaultRegistrar(),
 		Guard: GuardConfig{
 			NewcomersPerSecond:  1000,
 			PerSourcePerSecond:  50,
@@ -108,78 +86,11 @@ func LoadConfig(file string, interfaces func() ([]string, error)) (Config, error
 		if err != nil {
 			return Config{}, fmt.Errorf("list the network interfaces: %w", err)
 		}
-		faults.addAll(absentInterfaces(cfg.Interfaces, names))
+		faults.Add(absentInterfaces(cfg.Interfaces, names)...)
 	}
-	if err := faults.join(file); err != nil {
+	if err := faults.Join(file); err != nil {
 		return Config{}, err
 	}
-	if !filepath.IsAbs(cfg.Registrar.KeyFile) {
-		cfg.Registrar.KeyFile = filepath.Join(filepath.Dir(file), cfg.Registrar.KeyFile)
-	}
+	cfg.Registrar.Locate(file)
 	return cfg, nil
-}
-
-// fault is one thing that is wrong in a configuration.
-type fault struct {
-	line int // 0: not known; that of the path is taken
-	path string
-	text string
-}
-
-func faultf(path, format string, args ...any) fault {
-	return fault{path: path, text: fmt.Sprintf(format, args...)}
-}
-
-// faultList gathers faults in any order.
-type faultList struct {
-	all   []fault
-	lines map[string]int // path -> line of everything in the file
-}
-
-func (l *faultList) addAll(faults []fault) {
-	for _, f := range faults {
-		if f.line == 0 {
-			f.line = l.line(f.path)
-		}
-		if !l.covered(f.path) {
-			l.all = append(l.all, f)
-		}
-	}
-}
-
-// line is where path stands, or the nearest thing around it.
-func (l *faultList) line(path string) int {
-	for path != "" {
-		if line, ok := l.lines[path]; ok {
-			return line
-		}
-		path = parentPath(path)
-	}
-	return 1
-}
-
-// covered tells whether path, or something around it, is at fault already: a
-// second complaint about a value that could not be read would only mislead.
-func (l *faultList) covered(path string) bool {
-	for ; ; path = parentPath(path) {
-		if slices.ContainsFunc(l.all, func(f fault) bool { return f.path == path }) {
-			return true
-		}
-		if path == "" {
-			return false
-		}
-	}
-}
-
-func (l *faultList) join(file string) error {
-	slices.SortStableFunc(l.all, func(a, b fault) int { return a.line - b.line })
-	errs := make([]error, 0, len(l.all))
-	for _, f := range l.all {
-		where := fmt.Sprintf("%s:%d: ", file, f.line)
-		if f.path != "" {
-			where += f.path + ": "
-		}
-		errs = append(errs, errors.New(where+f.text))
-	}
-	return errors.Join(errs...)
 }

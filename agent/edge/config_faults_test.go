@@ -42,7 +42,7 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"IPv6 address", "10.0.100.1", `"2001:db8::1"`, []string{`edge.yaml:10: services[0].vip: "2001:db8::1" is IPv6; only IPv4 is served so far`}},
 		{"multicast address", "10.0.100.1", "224.0.0.1", []string{`edge.yaml:10: services[0].vip: "224.0.0.1" cannot be served: it is not the address of one host`}},
 		{"address without port", "10.0.0.1:3864", "10.0.0.1", []string{
-			`edge.yaml:2: registrar.listen: "10.0.0.1" is not an IPv4 address and port, such as 10.0.0.1:3864`}},
+			`edge.yaml:2: registrar.listen: "10.0.0.1" is not an address and port, such as 10.0.0.1:3864`}},
 		{"port zero", "10.0.0.1:3864", "10.0.0.1:0", []string{`edge.yaml:2: registrar.listen: "10.0.0.1:0" has port 0; choose one from 1 to 65535`}},
 		{"listen anywhere", "10.0.0.1:3864", "0.0.0.0:3864", []string{
 			"edge.yaml:2: registrar.listen: must name one address: the kernel guards exactly that one"}},
@@ -50,7 +50,7 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"prefix with host bits", "10.0.11.2/32", "10.0.11.2/24", []string{
 			`edge.yaml:7: registrar.grants[0].addresses[0]: "10.0.11.2/24" has bits beyond its length; the prefix is 10.0.11.0/24, the address 10.0.11.2`}},
 		{"no prefix", "10.0.11.2/32", "10.0.11.2/33", []string{
-			`edge.yaml:7: registrar.grants[0].addresses[0]: "10.0.11.2/33" is not an IPv4 address or prefix, such as 10.0.11.2 or 10.0.11.0/24`}},
+			`edge.yaml:7: registrar.grants[0].addresses[0]: "10.0.11.2/33" is not an address or prefix, such as 10.0.11.2 or 10.0.11.0/24`}},
 		{"protocol", "protocol: tcp", "protocol: sctp", []string{`edge.yaml:12: services[0].protocol: "sctp" is not a protocol that can be served: tcp or udp`}},
 		{"log level", "", "log_level: loud", []string{`edge.yaml:14: log_level: "loud" is not a log level: debug, info, warn or error`}},
 		{"relative path", "", "bpf: weir", []string{`edge.yaml:14: bpf: "weir" is not an absolute path`}},
@@ -124,7 +124,7 @@ func TestLoadConfigFaultsOfWholeFiles(t *testing.T) {
 		{"many faults at once, in the order of the file",
 			strings.NewReplacer(":3864", "", "front0", "eth7", "port: 80", "port: 0", "pool: web", "pool: dns").Replace(minimal) + "recovery: soon\n",
 			[]string{
-				`edge.yaml:2: registrar.listen: "10.0.0.1" is not an IPv4 address and port, such as 10.0.0.1:3864`,
+				`edge.yaml:2: registrar.listen: "10.0.0.1" is not an address and port, such as 10.0.0.1:3864`,
 				`edge.yaml:6: registrar.grants[0].pools[0]: unknown pool "web": no service has it`,
 				`edge.yaml:8: interfaces[0]: no interface "eth7" on this machine, which has back0, front0, lo`,
 				"edge.yaml:11: services[0].port: 0 is not between 1 and 65535",

@@ -3,6 +3,8 @@
 package edge
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -19,9 +21,17 @@ func FuzzDecodeConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		_, faults := decodeConfig([]byte(text))
 		lines := strings.Count(strings.ReplaceAll(text, "\r", "\n"), "\n") + 2
-		for _, fault := range faults.all {
-			if fault.line < 1 || fault.line > lines || fault.text == "" || strings.Contains(fault.path+fault.text, "\n") {
-				t.Errorf("%+v", fault)
+		err := faults.Join("f")
+		if err == nil {
+			return
+		}
+		for fault := range strings.Lines(err.Error()) {
+			place := regexp.MustCompile(`^f:(\d+): .`).FindStringSubmatch(fault)
+			if place == nil {
+				t.Fatalf("%q has no place or no text", fault)
+			}
+			if line, err := strconv.Atoi(place[1]); err != nil || line < 1 || line > lines {
+				t.Errorf("%q of %d lines", fault, lines)
 			}
 		}
 	})

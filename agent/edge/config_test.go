@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-lb/weir/agent/config"
 	"github.com/weir-lb/weir/registrar"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -83,7 +84,7 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Registrar: RegistrarConfig{
+		Registrar: config.Registrar{
 			Listen:             netip.MustParseAddrPort("10.0.0.1:3864"),
 			ServerID:           0x1a2b3c4d,
 			KeyFile:            "/etc/weir/keys",
@@ -172,16 +173,5 @@ func TestLoadConfigCannotListInterfaces(t *testing.T) {
 	_, err := LoadConfig(filepath.Join(folder, "edge.yaml"), func() ([]string, error) { return nil, broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestBriefDurations(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0s", 100 * time.Millisecond: "100ms", 10 * time.Second: "10s", time.Minute: "1m", 90 * time.Second: "1m30s",
-		time.Hour: "1h", 24 * time.Hour: "24h", time.Hour + time.Second: "1h0m1s",
-	} {
-		if got := brief(d); got != want {
-			t.Errorf("brief(%d) = %q, want %q", d, got, want)
-		}
 	}
 }

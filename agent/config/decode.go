@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package edge
+package config
 
 import (
 	"bytes"
@@ -15,16 +15,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decoder walks YAML nodes beside the shape that a tree of parsers describes.
+// Decoder walks YAML nodes beside the shape that a tree of parsers describes.
 // yaml's own strict mode knows lines but no paths, and stops at the first
 // duplicate.
-type decoder struct{ faults faultList }
+type Decoder struct{ Faults Faults }
 
-// parser reads the node at path into where it was told to.
-type parser func(n *yaml.Node, path string)
+// Parser reads the node at path into where it was told to.
+type Parser func(n *yaml.Node, path string)
 
-// decodeDocument reads the one YAML document of text.
-func (d *decoder) decodeDocument(text []byte, root parser) {
+// Document reads the one YAML document of text.
+func (d *Decoder) Document(text []byte, root Parser) {
 	in := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, more yaml.Node
 	switch err := in.Decode(&doc); {
@@ -55,26 +55,29 @@ func syntaxFault(err error) (line int, path, text string) {
 	return line, "", "not YAML, here or one line below: " + text
 }
 
-func (d *decoder) fail(line int, path, text string) {
-	d.faults.all = append(d.faults.all, fault{line, path, text})
+func (d *Decoder) fail(line int, path, text string) {
+	d.Faults.all = append(d.Faults.all, Fault{line, path, text})
 }
 
-func (d *decoder) visit(parse parser, n *yaml.Node, path string) {
+func (d *Decoder) visit(parse Parser, n *yaml.Node, path string) {
 	line := n.Line
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if d.faults.lines[path] == 0 {
-		d.faults.lines[path] = line
+	if d.Faults.lines == nil {
+		d.Faults.lines = map[string]int{}
+	}
+	if d.Faults.lines[path] == 0 {
+		d.Faults.lines[path] = line
 	}
 	parse(n, path)
 }
 
-// object reads a mapping with these keys and no others.
-func (d *decoder) object(fields map[string]parser) parser {
+// Object reads a mapping with these keys and no others.
+func (d *Decoder) Object(fields map[string]Parser) Parser {
 	return func(n *yaml.Node, path string) {
 		if n.Kind != yaml.MappingNode {
-			d.fail(d.faults.line(path), path, describe(n)+" instead of a group of keys")
+			d.fail(d.Faults.line(path), path, describe(n)+" instead of a group of keys")
 			return
 		}
 		seen := map[string]int{}
@@ -91,17 +94,17 @@ func (d *decoder) object(fields map[string]parser) parser {
 				continue
 			}
 			seen[key.Value] = key.Line
-			d.faults.lines[at] = key.Line
+			d.Faults.lines[at] = key.Line
 			d.visit(parse, value, at)
 		}
 	}
 }
 
-// list reads a sequence; item gives the parser of one element.
-func list[T any](d *decoder, out *[]T, item func(*T) parser) parser {
+// List reads a sequence; item gives the parser of one element.
+func List[T any](d *Decoder, out *[]T, item func(*T) Parser) Parser {
 	return func(n *yaml.Node, path string) {
 		if n.Kind != yaml.SequenceNode {
-			d.fail(d.faults.line(path), path, describe(n)+" instead of a list")
+			d.fail(d.Faults.line(path), path, describe(n)+" instead of a list")
 			return
 		}
 		*out = make([]T, len(n.Content))
@@ -111,8 +114,8 @@ func list[T any](d *decoder, out *[]T, item func(*T) parser) parser {
 	}
 }
 
-// scalar reads a single value through parse, whose error is the fault's text.
-func scalar[T any](d *decoder, out *T, parse func(n *yaml.Node) (T, error)) parser {
+// Scalar reads a single value through parse, whose error is the fault's text.
+func Scalar[T any](d *Decoder, out *T, parse func(n *yaml.Node) (T, error)) Parser {
 	return func(n *yaml.Node, path string) {
 		value, err := *out, error(nil)
 		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
@@ -121,7 +124,7 @@ func scalar[T any](d *decoder, out *T, parse func(n *yaml.Node) (T, error)) pars
 			value, err = parse(n)
 		}
 		if err != nil {
-			d.fail(d.faults.line(path), path, err.Error())
+			d.fail(d.Faults.line(path), path, err.Error())
 			return
 		}
 		*out = value
