@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hunt
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+const (
+	// t7ENRPoutdate is how long an announcement is valid (RFC 5352 7.1).
+	t7ENRPoutdate = 5 * time.Second
+	// maxHints bounds the list. When it is full, new endpoints are not taken:
+	// a flood of forged announcements (RFC 5352 9.2) must not drive out those
+	// that are known, and those expire by themselves.
+	maxHints = 32
+	// maxHintAddrs bounds the addresses of one endpoint.
+	maxHintAddrs = 8
+)
+
+// Group is IANA's multicast group and port of the announcements (RFC 5352 8.4).
+// rsplib's own is 239.0.0.50:3863.
+func Group() netip.AddrPort { return netip.MustParseAddrPort("224.0.1.185:3863") }
+
+// Announcements are the registrars that announced themselves lately.
+type Announcements struct {
+	conn    net.PacketConn
+	port    uint16        // of a registrar that announces no transport
+	news    chan struct{} // there is a new endpoint; of several signals one is kept
+	reading sync.WaitGroup
+
+	mu    sync.Mutex
+	hints map[netip.AddrPort]hint // by the first address
+}
+
+type hint struct {
+	target Target
+	until  time.Time
+}
+
+// Listen joins a multicast group on an interface, nil for the system's choice,
+// until Close. port is the one of a registrar that announces no transport of
+// its own (RFC 5352 3.6): 3863, or 3864 where TLS is spoken.
+func Listen(group netip.AddrPort, on *net.Interface, port uint16) (*Announcements, error) {
+	conn, err := net.ListenMulticastUDP("udp", on, net.UDPAddrFromAddrPort(group))
+	if err != nil {
+		return nil, fmt.Errorf("listen for announcements: %w", err)
+	}
+	return hear(conn, port), nil
+}
+
+func hear(conn net.PacketConn, port uint16) *Announcements {
+	a := &Announcements{conn: conn, port: port, news: make(chan struct{}, 1), hints: map[netip.AddrPort]hint{}}
+	a.reading.Go(a.read)
+	return a
+}
+
+// Close leaves the group.
+func (a *Announcements) Close() error {
+	err := a.conn.Close()
+	a.reading.Wait()
+	return err
+}
+
+func (a *Announcements) read() {
+	buffer := make([]byte, 2048) // more than a datagram has that a registrar sends; the rest of a longer one is cut off
+	for {
+		n, from, err := a.conn.ReadFrom(buffer)
+		if err != nil {
+			return // closed: a socket that only listens has no other lasting fault
+		}
+		message, _ := wire.ParseASAP(buffer[:n]) // nothing is reported to who may have forged it
+		udp, ok := from.(*net.UDPAddr)
+		if m, is := message.(*wire.ServerAnnounce); is && ok {
+			a.heard(m, udp.AddrPort().Addr().Unmap(), time.Now())
+		}
+	}
+}
+
+// heard restarts T7 for what is known, and takes in what is new (RFC 5352 3.6).
+func (a *Announcements) heard(m *wire.ServerAnnounce, from netip.Addr, now time.Time) {
+	transports := m.Transports
+	if len(transports) == 0 {
+		transports = []wire.Transport{{Protocol: wire.ProtocolSCTP, Port: a.port, Addrs: []netip.Addr{from}}}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for at, h := range a.hints {
+		if now.After(h.until) {
+			delete(a.hints, at)
+		}
+	}
+	for _, t := range transports {
+		a.take(t, now)
+	}
+}
+
+func (a *Announcements) take(t wire.Transport, now time.Time) {
+	target := Target{Protocol: t.Protocol, Remote: netip.AddrPortFrom(t.Addrs[0].Unmap(), t.Port)}
+	for _, addr := range t.Addrs[1:min(len(t.Addrs), maxHintAddrs)] {
+		target.More = append(target.More, addr.Unmap())
+	}
+	_, known := a.hints[target.Remote]
+	if !usable(target.Remote) || (!known && len(a.hints) == maxHints) {
+		return
+	}
+	a.hints[target.Remote] = hint{target, now.Add(t7ENRPoutdate)}
+	if !known {
+		select {
+		case a.news <- struct{}{}:
+		default: // a signal is pending
+		}
+	}
+}
+
+func usable(at netip.AddrPort) bool {
+	return at.Port() != 0 && !at.Addr().IsUnspecified() && !at.Addr().IsMulticast()
+}
+
+// targets are those that are valid now, and speak p.
+func (a *Announcements) targets(p wire.Protocol) []Target {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []Target
+	for _, h := range a.hints {
+		if h.target.Protocol == p && !time.Now().After(h.until) {
+			all = append(all, h.target)
+		}
+	}
+	return all
+}
