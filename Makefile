@@ -14,7 +14,7 @@ UNIT      = $(shell $(GO) list ./... | grep -v /weir/test/)
 BUILD_PACKAGES    := gcc libc6-dev libssl-dev
 TEST_PACKAGES     := $(BUILD_PACKAGES) openssl gnutls-bin
 GENERATE_PACKAGES := clang llvm libbpf-dev linux-libc-dev
-VM_PACKAGES       := qemu-system-x86 busybox-static
+VM_PACKAGES       := $(TEST_PACKAGES) qemu-system-x86 busybox-static libbz2-1.0 libstdc++6
 NGINX_PACKAGES    := libpcre2-8-0 zlib1g libssl3 libcrypt1
 
 .PHONY: help demo build test test-unit test-vm generate generate-check lint fuzz bench clean go root nginx
@@ -45,7 +45,7 @@ test-unit: go ## run the tests outside test/; what needs root is skipped without
 	$(call install,$(TEST_PACKAGES))
 	@$(GO) test -race $(UNIT)
 
-test-vm: go ## run the data plane's tests on Debian 12's kernel 6.1, in a virtual machine (4 minutes)
+test-vm: go ## run what needs SCTP, and the data plane, on Debian 12's kernel 6.1 in a virtual machine
 	$(call install,$(VM_PACKAGES))
 	@test/vm/run.sh
 

@@ -24,6 +24,7 @@ const (
 	Root    Feature = "root"    // effective user 0
 	BPF     Feature = "bpf"     // the bpf(2) system call, allowed to create maps
 	NetNS   Feature = "netns"   // unshare(CLONE_NEWNET)
+	SCTP    Feature = "sctp"    // the kernel's SCTP
 	OpenSSL Feature = "openssl" // the openssl command, an independent TLS peer
 )
 
@@ -65,6 +66,8 @@ func check(f Feature) error {
 		return checkBPF()
 	case NetNS:
 		return checkNetNS()
+	case SCTP:
+		return checkSCTP()
 	case OpenSSL:
 		_, err := exec.LookPath("openssl")
 		return err
@@ -86,6 +89,14 @@ func checkBPF() error {
 		return fmt.Errorf("create a BPF map: %w", err)
 	}
 	return m.Close()
+}
+
+func checkSCTP() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
+	if err != nil {
+		return fmt.Errorf("open an SCTP socket: %w", err)
+	}
+	return unix.Close(fd)
 }
 
 // checkNetNS unshares in a thread of its own, and comes back: the runtime cannot

@@ -1,58 +1,74 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the data plane's tests on Debian's own kernel, in a virtual machine without KVM: the packages
-# named below, each a test binary in an initramfs of its own making. Prints what they print; fails
-# if one fails, or if the machine does not come to its end in time.
+# Runs tests on Debian's own kernel, which has SCTP, in a virtual machine without KVM:
+#
+#   test/vm/run.sh                                            what belongs there, listed below
+#   test/vm/run.sh ./registrar/transport -run 'TestX' -v      these packages, with go test's flags
+#
+# It prints a line for each test and all of a failed one (with -v, everything), and fails if a test
+# fails or the machine does not come to its end in time. What tests write to $VM_OUT is left in
+# build/vm/out, with each package's whole output.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-packages=(loader maps test/bpf)
-modules=(veth)
-limit=900 # s
+default=(./loader ./maps ./test/bpf ./test/require)
+limit=${VM_LIMIT:-900} # s, boot included
 dir=build/vm
-root=$dir/root
-log=$dir/console.log
 
-# The newest kernel of this Debian, unpacked and not installed.
-fetch_kernel() {
-	[ -n "$(ls "$dir"/kernel/boot/vmlinuz-* 2>/dev/null)" ] && return
-	local image
-	image=$(apt-cache depends linux-image-amd64 | awk '/Depends:/ {print $2; exit}')
-	mkdir -p "$dir/kernel"
-	(cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download "$image" && dpkg -x "$image"_*.deb kernel && rm -f "$image"_*.deb)
+packages=()
+flags=()
+verbose=
+while [ $# -gt 0 ]; do
+	case $1 in
+	-v) verbose=1 ;;
+	-*) flags+=("-test.${1#-}") && [[ $1 == *=* || $# -eq 1 || $2 == -* || $2 == ./* ]] || { flags+=("$2") && shift; } ;;
+	*) packages+=("$1") ;;
+	esac
+	shift
+done
+[ ${#packages[@]} -gt 0 ] || packages=("${default[@]}")
+
+mkdir -p "$dir"
+exec 9>"$dir/lock"
+flock 9 # one run at a time in one checkout
+test/vm/image.sh "${packages[@]}"
+printf '%q ' "${flags[@]}" >"$dir/out/flags"
+
+# The console without what steers a terminal.
+plain() {
+	sed -u 's/\r//g; s/\x1b\[[?0-9;]*[a-zA-Z]//g; s/\x1bc//g'
 }
 
-build_root() {
-	rm -rf "$root"
-	mkdir -p "$root"/{bin,dev,proc,sys,tmp,run,modules}
-	cp /bin/busybox "$root/bin/"
-	cp test/vm/init "$root/init"
-	for module in "${modules[@]}"; do
-		cp "$(find "$dir/kernel/lib/modules" -name "$module.ko")" "$root/modules/"
-	done
-	for package in "${packages[@]}"; do
-		CGO_ENABLED=0 go test -c -o "$root/bin/${package//\//-}.test" "./$package"
-	done
-	(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$dir/initramfs.gz"
+# A test's own line and what it said, but not those of its parts that passed.
+filter() {
+	plain | awk -v verbose="$verbose" '
+		/^== / { on = 1 }
+		!on && !/Kernel panic/ { next }
+		verbose { print; fflush(); next }
+		/^=== / || /^ +--- PASS/ || /^PASS$/ { next }
+		{ print; fflush() }'
 }
 
 boot() {
-	timeout "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -nographic -no-reboot \
-		-kernel "$dir"/kernel/boot/vmlinuz-* -initrd "$dir/initramfs.gz" \
-		-append "console=ttyS0 quiet panic=-1" </dev/null >"$log" 2>&1 || true # judged by what it printed
+	timeout "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nic none -nographic -no-reboot \
+		-kernel "$dir"/kernel/boot/vmlinuz-* -initrd "$dir/initramfs" \
+		-virtfs "local,path=$dir/out,mount_tag=out,security_model=none" \
+		-append "console=ttyS0 quiet loglevel=3 panic=-1" </dev/null 2>&1 | tee "$dir/console.log" | filter ||
+		true # judged by what it printed
 }
 
 judge() {
-	tr -d '\r' <"$log" | sed -n '/^== /,$p'
 	local passed
-	passed=$(tr -d '\r' <"$log" | grep -c '^== .* passed$' || true)
+	passed=$(plain <"$dir/console.log" | grep -c '^== .* passed, ' || true)
+	plain <"$dir/console.log" | grep -q '^== end' || {
+		echo "The virtual machine did not come to its end in $limit s: its console is in $dir/console.log" >&2
+		exit 1
+	}
 	[ "$passed" = "${#packages[@]}" ] || {
-		echo "Not all tests passed in the virtual machine: its console is in $log" >&2
+		echo "Not all tests passed in the virtual machine: their whole output is in $dir/out" >&2
 		exit 1
 	}
 }
 
-fetch_kernel
-build_root
 boot
 judge
