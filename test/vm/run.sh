@@ -58,13 +58,13 @@ boot() {
 }
 
 judge() {
-	local passed
-	passed=$(plain <"$dir/console.log" | grep -c '^== .* passed, ' || true)
-	plain <"$dir/console.log" | grep -q '^== end' || {
-		echo "The virtual machine did not come to its end in $limit s: its console is in $dir/console.log" >&2
+	local console
+	console=$(plain <"$dir/console.log")
+	grep -q '^== end' <<<"$console" || {
+		echo "The virtual machine did not come to its end within $limit s: its console is in $dir/console.log" >&2
 		exit 1
 	}
-	[ "$passed" = "${#packages[@]}" ] || {
+	[ "$(grep -c '^== .* passed, ' <<<"$console")" = "${#packages[@]}" ] || {
 		echo "Not all tests passed in the virtual machine: their whole output is in $dir/out" >&2
 		exit 1
 	}
