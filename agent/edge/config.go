@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/config"
+	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -66,7 +67,7 @@ func DefaultConfig() Config {
 		Recovery: 10 * time.Second,
 		BPF:      "/sys/fs/bpf/weir",
 		Metrics:  netip.MustParseAddrPort("127.0.0.1:9464"),
-		Control:  DefaultControl,
+		Control:  operate.Edge.DefaultControl(),
 		LogLevel: slog.LevelInfo,
 	}
 }

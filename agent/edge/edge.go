@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/loader"
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/registrar"
@@ -32,8 +33,8 @@ type gateway struct {
 	inbox     *inbox
 	reconcile *reconciler
 	registrar *registrar.Registrar
-	control   *controlServer
-	metrics   *metricsServer
+	control   *operate.Server
+	metrics   *operate.Server
 }
 
 // Run is the gateway, until ctx ends or a part of it fails. It leaves the data plane forwarding.
@@ -52,7 +53,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger, reload <-chan Config
 // program is attached.
 func (g *gateway) open() error {
 	if err := g.openSockets(); err != nil {
-		return needsRoot(err)
+		return operate.NeedsRoot(operate.Edge, err)
 	}
 	if err := g.openDatapath(); err != nil {
 		return err
@@ -64,17 +65,17 @@ func (g *gateway) openSockets() (err error) {
 	if g.keys, err = psk.LoadKeys(g.cfg.Registrar.KeyFile); err != nil {
 		return err
 	}
-	if g.control, err = listenControl(g.cfg.Control, g); err != nil {
+	if g.control, err = operate.ListenControl(g.cfg.Control, func(ctx context.Context) (any, error) { return g.status(ctx) }); err != nil {
 		return err
 	}
-	if g.metrics, err = listenMetrics(g.cfg.Metrics, g); err != nil {
-		return explainListen("metrics", g.cfg.Metrics, err)
+	if g.metrics, err = operate.ListenMetrics(g.cfg.Metrics, newCollector(g.status, operate.Version())); err != nil {
+		return operate.ExplainListen("metrics", g.cfg.Metrics, err)
 	}
 	if g.teller, err = newTeller(); err != nil {
 		return err
 	}
 	if g.registrar, err = g.newRegistrar(); err != nil {
-		return explainListen("registrar.listen", g.cfg.Registrar.Listen, err)
+		return operate.ExplainListen("registrar.listen", g.cfg.Registrar.Listen, err)
 	}
 	return nil
 }
@@ -141,8 +142,8 @@ func (g *gateway) serve(ctx context.Context, reload <-chan Config) error {
 		})
 	}
 	start("registrar", g.registrar.Run)
-	start("control socket", g.control.run)
-	start("metrics", g.metrics.run)
+	start("control socket", g.control.Run)
+	start("metrics", g.metrics.Run)
 	parts.Go(func() { g.reconcile.run(ctx) })
 	parts.Go(func() { g.follow(ctx, reload) })
 	g.log.Info("ready", "registrar", g.registrar.Addr(), "server", g.cfg.Registrar.ServerID, "services", len(g.cfg.Services))
@@ -165,12 +166,7 @@ func (g *gateway) close() error {
 	if g.teller != nil {
 		errs = append(errs, g.teller.Close())
 	}
-	if g.metrics != nil {
-		errs = append(errs, g.metrics.Close())
-	}
-	if g.control != nil {
-		errs = append(errs, g.control.Close())
-	}
+	errs = append(errs, g.metrics.Close(), g.control.Close())
 	return errors.Join(errs...)
 }
 

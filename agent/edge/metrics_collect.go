@@ -7,13 +7,15 @@ import (
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weir-lb/weir/agent/operate"
 )
 
 // collector turns one Status into metrics at each scrape, so that the metrics
 // and weir status never disagree. If the status cannot be read the scrape
 // fails as a whole.
 type collector struct {
-	source    StatusSource
+	source    statusSource
 	version   string
 	descs     []*prometheus.Desc // all of those below
 	build     *prometheus.Desc
@@ -25,12 +27,12 @@ type collector struct {
 	bytes     *prometheus.Desc
 	flows     *prometheus.Desc
 	element   elementDescs
-	registrar registrarDescs
+	registrar operate.RegistrarMetrics
 }
 
 type elementDescs struct{ flows, weight, state *prometheus.Desc }
 
-func newCollector(source StatusSource, version string) *collector {
+func newCollector(source statusSource, version string) *collector {
 	c := &collector{source: source, version: version}
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		c.descs = append(c.descs, prometheus.NewDesc("weir_"+name, help, labels, nil))
@@ -52,7 +54,7 @@ func newCollector(source StatusSource, version string) *collector {
 		weight: element("element_weight", "Weight of an element in the selection of new flows."),
 		state:  element("element_state", "State of an element: 1 for the one it is in, else 0.", "state"),
 	}
-	c.registrar = newRegistrarDescs(desc)
+	c.registrar = operate.NewRegistrarMetrics(desc)
 	return c
 }
 
@@ -65,58 +67,40 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), statusTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), operate.StatusTimeout)
 	defer cancel()
-	s, err := c.source.Status(ctx)
+	s, err := c.source(ctx)
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(c.ready, err)
 		return
 	}
-	gauge(out, c.build, 1, c.version, runtime.Version())
-	gauge(out, c.ready, truth(s.Ready))
-	gauge(out, c.recovery, truth(s.Recovering))
-	gauge(out, c.started, float64(s.StartedAt.UnixNano())/1e9)
+	operate.Gauge(out, c.build, 1, c.version, runtime.Version())
+	operate.Gauge(out, c.ready, truth(s.Ready))
+	operate.Gauge(out, c.recovery, truth(s.Recovering))
+	operate.Gauge(out, c.started, float64(s.StartedAt.UnixNano())/1e9)
 	for _, i := range s.Interfaces {
-		gauge(out, c.attached, 1, i.Name, i.Mode)
+		operate.Gauge(out, c.attached, 1, i.Name, i.Mode)
 	}
 	for _, v := range s.Verdicts {
-		counter(out, c.packets, v.Packets, v.Name, v.Action)
-		counter(out, c.bytes, v.Bytes, v.Name, v.Action)
+		operate.Counter(out, c.packets, v.Packets, v.Name, v.Action)
+		operate.Counter(out, c.bytes, v.Bytes, v.Name, v.Action)
 	}
 	for _, service := range s.Services {
-		gauge(out, c.flows, float64(service.Flows), service.VIP, service.Pool)
+		operate.Gauge(out, c.flows, float64(service.Flows), service.VIP, service.Pool)
 		for _, e := range service.Elements {
 			c.element.collect(out, service, e)
 		}
 	}
-	c.registrar.collect(out, s.Registrar)
+	c.registrar.Collect(out, s.Registrar)
 }
 
 func (d elementDescs) collect(out chan<- prometheus.Metric, s ServiceStatus, e ElementStatus) {
 	labels := []string{s.VIP, s.Pool, e.PE, e.Identity, e.Address}
-	gauge(out, d.flows, float64(e.Flows), labels...)
-	gauge(out, d.weight, float64(e.Weight), labels...)
+	operate.Gauge(out, d.flows, float64(e.Flows), labels...)
+	operate.Gauge(out, d.weight, float64(e.Weight), labels...)
 	for _, state := range []string{StateActive, StateAway, StateDraining, StateLost} {
-		gauge(out, d.state, truth(e.State == state), append(labels[:len(labels):len(labels)], state)...)
+		operate.Gauge(out, d.state, truth(e.State == state), append(labels[:len(labels):len(labels)], state)...)
 	}
-}
-
-func gauge(out chan<- prometheus.Metric, desc *prometheus.Desc, v float64, labels ...string) {
-	send(out, desc, prometheus.GaugeValue, v, labels)
-}
-
-func counter(out chan<- prometheus.Metric, desc *prometheus.Desc, v uint64, labels ...string) {
-	send(out, desc, prometheus.CounterValue, float64(v), labels)
-}
-
-// send reports a label that is not UTF-8 (a pool handle is arbitrary bytes) as a
-// failed scrape instead of a panic.
-func send(out chan<- prometheus.Metric, desc *prometheus.Desc, kind prometheus.ValueType, v float64, labels []string) {
-	m, err := prometheus.NewConstMetric(desc, kind, v, labels...)
-	if err != nil {
-		m = prometheus.NewInvalidMetric(desc, err)
-	}
-	out <- m
 }
 
 func truth(b bool) float64 {

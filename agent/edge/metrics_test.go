@@ -3,22 +3,14 @@
 package edge
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"maps"
-	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func TestMetricsExposition(t *testing.T) {
-	c := newCollector(fixedStatus{status: exampleStatus()}, "v1.2.3")
+	c := newCollector(fixed(exampleStatus()), "v1.2.3")
 	want := `
 # HELP weir_bytes_total Bytes of frames by their one verdict.
 # TYPE weir_bytes_total counter
@@ -85,125 +77,15 @@ weir_element_state{` + labels + `"away"} 0
 weir_element_state{` + labels + `"draining"} 1
 weir_element_state{` + labels + `"lost"} 0
 `
-	c := newCollector(fixedStatus{status: s}, "v1.2.3")
+	c := newCollector(fixed(s), "v1.2.3")
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want), "weir_element_state"); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestMetricsOfTheRegistrar(t *testing.T) {
-	c := newCollector(fixedStatus{status: Status{Registrar: exampleStats()}}, "v1.2.3")
-	want := map[string]float64{
-		"sessions": 2, "pools": 1, "elements": 3, "sessions_opened_total": 4, "registrations_total": 5,
-		"reregistrations_total": 6, "deregistrations_total": 7, "resolutions_total": 8, "keep_alives_total": 9,
-		"keep_alive_acks_total": 10, "unreachable_reports_total": 11, "malformed_messages_total": 12,
-		"unknown_messages_total": 13, "peer_errors_total": 14, "gate_errors_total": 15,
-		`sessions_closed_total{reason="peer"}`: 16, `sessions_closed_total{reason="slow"}`: 0,
-		`connections_refused_total{reason="handshake"}`: 3, `connections_refused_total{reason="timeout"}`: 12,
-		`connections_refused_total{reason="too_many"}`:    0,
-		`requests_rejected_total{cause="invalid values"}`: 17,
-		`elements_departed_total{reason="lost"}`:          0,
-		`ignored_messages_total{type="ASAP_ERROR"}`:       18,
-	}
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(c)
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]float64{}
-	for _, family := range families {
-		name, ours := strings.CutPrefix(family.GetName(), "weir_registrar_")
-		if !ours {
-			continue
-		}
-		for _, m := range family.GetMetric() {
-			labels := ""
-			for _, l := range m.GetLabel() {
-				labels = fmt.Sprintf("{%s=%q}", l.GetName(), l.GetValue())
-			}
-			got[name+labels] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
-		}
-	}
-	if !maps.Equal(got, want) {
-		t.Errorf("\n got %v\nwant %v", got, want)
-	}
-}
-
 func TestMetricsLint(t *testing.T) {
-	problems, err := testutil.CollectAndLint(newCollector(fixedStatus{status: exampleStatus()}, "v1.2.3"))
+	problems, err := testutil.CollectAndLint(newCollector(fixed(exampleStatus()), "v1.2.3"))
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
-	}
-}
-
-// serveMetrics runs a metrics server until the test ends, and returns its URL.
-func serveMetrics(t *testing.T, source StatusSource) string {
-	t.Helper()
-	server, err := listenMetrics(netip.MustParseAddrPort("127.0.0.1:0"), source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- server.run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-done, server.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return "http://" + server.local.listener.Addr().String() + "/metrics"
-}
-
-func scrape(t *testing.T, url string) (status int, body string) {
-	t.Helper()
-	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(text)
-}
-
-func TestMetricsServer(t *testing.T) {
-	status, body := scrape(t, serveMetrics(t, fixedStatus{status: exampleStatus()}))
-	if status != http.StatusOK {
-		t.Errorf("status %d", status)
-	}
-	for _, want := range []string{"\nweir_build_info{goversion=\"go", "\nweir_ready 1\n", "\ngo_goroutines ", "\nprocess_open_fds "} {
-		if !strings.Contains(body, want) {
-			t.Errorf("no %q in\n%s", want, body)
-		}
-	}
-}
-
-func TestMetricsServerFailsAsAWhole(t *testing.T) {
-	status, body := scrape(t, serveMetrics(t, fixedStatus{err: errors.New("the maps are gone")}))
-	if status != http.StatusInternalServerError || !strings.Contains(body, "the maps are gone") {
-		t.Errorf("%d: %s", status, body)
-	}
-}
-
-func TestMetricsServerOff(t *testing.T) {
-	server, err := listenMetrics(netip.AddrPort{}, fixedStatus{})
-	if server != nil || err != nil {
-		t.Fatalf("%v, %v", server, err)
-	}
-	if err := errors.Join(server.run(t.Context()), server.Close()); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestMetricsPortInUse(t *testing.T) {
-	url := serveMetrics(t, fixedStatus{})
-	addr := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics")
-	_, err := listenMetrics(netip.MustParseAddrPort(addr), fixedStatus{})
-	if err == nil || err.Error() != "open the metrics port: listen tcp4 "+addr+": bind: address already in use" {
-		t.Errorf("%v", err)
 	}
 }

@@ -5,6 +5,7 @@ package edge
 import (
 	"fmt"
 
+	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/loader"
 )
 
@@ -12,7 +13,7 @@ import (
 // program comes off every interface, and its maps are forgotten. It refuses while an edge answers
 // at the configuration's control socket.
 func Remove(cfg Config) error {
-	alive, err := answers(cfg.Control)
+	alive, err := operate.Answers(cfg.Control)
 	if err != nil {
 		return err
 	}

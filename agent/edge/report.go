@@ -11,8 +11,8 @@ import (
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// Status implements StatusSource.
-func (g *gateway) Status(ctx context.Context) (Status, error) {
+// status is what the operator sees.
+func (g *gateway) status(ctx context.Context) (Status, error) {
 	s := Status{
 		Ready: true, StartedAt: g.started, ServerID: g.cfg.Registrar.ServerID.String(),
 		Listen: g.cfg.Registrar.Listen.String(), Registrar: g.registrar.Stats(),

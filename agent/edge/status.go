@@ -9,11 +9,9 @@ import (
 	"github.com/weir-lb/weir/registrar"
 )
 
-// StatusSource is what the control socket and the metrics show. Status is called
+// statusSource is what the control socket and the metrics show. It is called
 // from several goroutines at once.
-type StatusSource interface {
-	Status(ctx context.Context) (Status, error)
-}
+type statusSource func(ctx context.Context) (Status, error)
 
 // Status is the document at GET /v1/status of the control socket. Counters
 // count since the kernel's maps were made, not since the process started.

@@ -7,11 +7,11 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+
+	"github.com/weir-lb/weir/agent/operate"
 )
 
 // WriteTable writes the status for people, in at most 100 columns with names of
@@ -45,26 +45,11 @@ func (s Status) writeHead(b *bytes.Buffer, now time.Time) {
 	}
 	fmt.Fprintf(b, "registrar  %s, server %s: %d sessions, %d elements in %d pools\n",
 		s.Listen, s.ServerID, s.Registrar.Sessions, s.Registrar.Elements, s.Registrar.Pools)
-	writeCounts(b, "refused", s.Registrar.Refused)
-	writeCounts(b, "rejected", s.Registrar.Rejected)
-	writeCounts(b, "departed", s.Registrar.Departed)
+	operate.WriteCounts(b, "refused", s.Registrar.Refused)
+	operate.WriteCounts(b, "rejected", s.Registrar.Rejected)
+	operate.WriteCounts(b, "departed", s.Registrar.Departed)
 	fmt.Fprintf(b, "interfaces %s\n", cmp.Or(strings.Join(interfaces, ", "), "NONE"))
 	fmt.Fprintf(b, "up         %s, since %s\n", now.Sub(s.StartedAt).Truncate(time.Second), s.StartedAt.UTC().Format(time.RFC3339))
-}
-
-// writeCounts lists what happened, the most frequent first, or nothing.
-func writeCounts(b *bytes.Buffer, title string, counts map[string]uint64) {
-	var parts []string
-	for _, label := range slices.SortedFunc(maps.Keys(counts), func(x, y string) int {
-		return cmp.Or(cmp.Compare(counts[y], counts[x]), strings.Compare(x, y))
-	}) {
-		if counts[label] > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", label, counts[label]))
-		}
-	}
-	if len(parts) > 0 {
-		fmt.Fprintf(b, "%-10s %s\n", title, wrap(strings.Join(parts, ", "), 89, "\n           "))
-	}
 }
 
 func (s ServiceStatus) write(b *bytes.Buffer) {
@@ -83,7 +68,7 @@ func (s ServiceStatus) write(b *bytes.Buffer) {
 	if len(s.Elements) == 0 {
 		return
 	}
-	t := newTable(b)
+	t := operate.NewTable(b)
 	fmt.Fprintf(t, "  ELEMENT\tIDENTITY\tADDRESS\t%6s\t%6s\tSTATE\t%9s\n", "WEIGHT", "SHARE", "FLOWS")
 	for _, e := range s.Elements {
 		state := e.State
@@ -117,7 +102,7 @@ func split(verdicts []VerdictStatus) (drops, others []VerdictStatus) {
 // writeVerdicts lists what happened, and names what did not in one line.
 func writeVerdicts(b *bytes.Buffer, title string, verdicts []VerdictStatus) {
 	fmt.Fprintln(b)
-	t := newTable(b)
+	t := operate.NewTable(b)
 	fmt.Fprintf(t, "%s\t%14s\t%8s\tREASON\n", title, "PACKETS", "BYTES")
 	var never []string
 	for _, v := range verdicts {
@@ -129,11 +114,9 @@ func writeVerdicts(b *bytes.Buffer, title string, verdicts []VerdictStatus) {
 	}
 	t.Flush()
 	if len(never) > 0 {
-		fmt.Fprintf(b, "  none: %s\n", wrap(strings.Join(never, ", "), 92, "\n        "))
+		fmt.Fprintf(b, "  none: %s\n", operate.Wrap(strings.Join(never, ", "), 92, "\n        "))
 	}
 }
-
-func newTable(b *bytes.Buffer) *tabwriter.Writer { return tabwriter.NewWriter(b, 0, 0, 2, ' ', 0) }
 
 // size is a count of bytes with a unit: 999B, 1.5K, 20M (of 1024).
 func size(n uint64) string {
@@ -149,24 +132,4 @@ func size(n uint64) string {
 		format = "%.0f%c"
 	}
 	return fmt.Sprintf(format, v, "KMGTPE"[unit])
-}
-
-// wrap breaks s at spaces into lines of at most width columns.
-func wrap(s string, width int, newline string) string {
-	var b strings.Builder
-	column := 0
-	for i, word := range strings.Fields(s) {
-		switch {
-		case i == 0:
-		case column+1+len(word) > width:
-			b.WriteString(newline)
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += len(word)
-	}
-	return b.String()
 }

@@ -12,13 +12,10 @@ import (
 	"github.com/weir-lb/weir/registrar"
 )
 
-// fixedStatus is a StatusSource whose answer never changes.
-type fixedStatus struct {
-	status Status
-	err    error
+// fixed is a source whose answer never changes.
+func fixed(s Status) statusSource {
+	return func(context.Context) (Status, error) { return s, nil }
 }
-
-func (f fixedStatus) Status(context.Context) (Status, error) { return f.status, f.err }
 
 // exampleStatus is a gateway with one service in trouble and one without elements.
 func exampleStatus() Status {
@@ -117,12 +114,6 @@ func TestSize(t *testing.T) {
 		if got := size(n); got != want {
 			t.Errorf("size(%d) = %s, want %s", n, got, want)
 		}
-	}
-}
-
-func TestWrap(t *testing.T) {
-	if got := wrap("aa, bb, cc, dd", 7, "\n  "); got != "aa, bb,\n  cc, dd" {
-		t.Errorf("%q", got)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/edge"
+	"github.com/weir-lb/weir/agent/operate"
 )
 
 const statusHelp = `
@@ -32,7 +33,7 @@ type statusView struct {
 
 func runStatus(ctx context.Context, args []string, env env) error {
 	fs := newFlags("status", statusHelp, env)
-	control := fs.String("control", edge.DefaultControl, "the `path` of the edge's control socket")
+	control := fs.String("control", operate.Edge.DefaultControl(), "the `path` of the edge's control socket")
 	asJSON := fs.Bool("json", false, "print the status as one JSON document")
 	watch := fs.Duration("watch", 0, "show it again after each `interval`, such as 1s, until interrupted")
 	if err := parseFlags(fs, args); err != nil {
@@ -50,7 +51,7 @@ func runStatus(ctx context.Context, args []string, env env) error {
 
 // show prints the status once.
 func (v statusView) show(ctx context.Context) error {
-	document, err := edge.FetchStatus(ctx, v.control)
+	document, err := operate.FetchStatus(ctx, v.control)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func TestStatusFailures(t *testing.T) {
 		want outcome
 	}{
 		{"nobody there", []string{"--control", absent}, outcome{1, "", "weir status: nobody answers at " + absent +
-			" (no such file or directory): is weir edge running, and does its configuration name this control socket?\n"}},
+			" (no such file or directory): is weir edge or weir registrar running, and does its configuration name this control socket?\n"}},
 		{"not an edge", []string{"--control", garbled}, outcome{1, "", "weir status: read the status from " + garbled +
 			": invalid character '<' looking for beginning of value\n"}},
 		{"too often", []string{"--watch", "1ms"}, outcome{2, "", "weir status: --watch 1ms is too often; 100ms is the least\n"}},

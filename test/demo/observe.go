@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/edge"
+	"github.com/weir-lb/weir/agent/operate"
 )
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
@@ -50,7 +51,7 @@ func pause(ctx context.Context, d time.Duration) {
 func (d *deployment) status(ctx context.Context) (edge.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	text, err := edge.FetchStatus(ctx, d.control())
+	text, err := operate.FetchStatus(ctx, d.control())
 	if err != nil {
 		return edge.Status{}, err
 	}

@@ -20,7 +20,7 @@ func TestLiveEdgeIsLeftAlone(t *testing.T) {
 		want   string
 	}{
 		{"same configuration", d.config(), nil,
-			"another weir edge answers at DIR/edge.sock: stop it first, or choose another path for control"},
+			"another weir answers at DIR/edge.sock: stop it first, or choose another path for control"},
 		{"other services, same registrar", d.config("edge.sock", "other.sock", "port: 80", "port: 81", "flows:", "metrics:\nflows:"), nil,
 			"another program listens at 10.0.0.1:3864: stop it, or choose another address for registrar.listen"},
 		{"remove", d.config(), []string{"--remove"},

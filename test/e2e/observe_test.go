@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/edge"
+	"github.com/weir-lb/weir/agent/operate"
 )
 
 // poll is the pause between two looks at something that is awaited.
@@ -42,7 +43,7 @@ func (n *network) within(limit time.Duration, holds func() bool) bool {
 }
 
 func (d *deployment) fetch() (s edge.Status, err error) {
-	text, err := edge.FetchStatus(d.t.Context(), d.control())
+	text, err := operate.FetchStatus(d.t.Context(), d.control())
 	if err != nil {
 		return s, err
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package edge
+package operate
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// explainListen words the usual reasons for which nobody can listen at the address of a setting.
-func explainListen(setting string, addr netip.AddrPort, err error) error {
+// ExplainListen words the usual reasons for which nobody can listen at the address of a setting.
+func ExplainListen(setting string, addr netip.AddrPort, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("another program listens at %s: stop it, or choose another address for %s", addr, setting)
@@ -22,10 +22,10 @@ func explainListen(setting string, addr netip.AddrPort, err error) error {
 	return err
 }
 
-// needsRoot adds what to do to the refusal of a file or an address.
-func needsRoot(err error) error {
+// NeedsRoot adds what to do to the refusal of a file or an address.
+func NeedsRoot(role Role, err error) error {
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		return fmt.Errorf("%w: run weir edge as root", err)
+		return fmt.Errorf("%w: run weir %s as root", err, role)
 	}
 	return err
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package edge
+package operate
 
 import (
 	"context"
@@ -17,23 +17,32 @@ import (
 	"time"
 )
 
-// DefaultControl is where an edge listens for its operator.
-const DefaultControl = "/run/weir/edge.sock"
+// Role is what a process is: what its operator calls it.
+type Role string
+
+// The roles with a control socket.
+const (
+	Edge      Role = "edge"
+	Registrar Role = "registrar"
+)
+
+// DefaultControl is where a process of this role listens for its operator.
+func (r Role) DefaultControl() string { return "/run/weir/" + string(r) + ".sock" }
+
+// Source gives what the control socket shows, to be encoded as JSON. It is called from several goroutines at once.
+type Source func(ctx context.Context) (document any, err error)
 
 const (
 	statusPath = "/v1/status"
-	// statusTimeout bounds one reading of the status: the kernel's maps answer in
+	// StatusTimeout bounds one reading of the status: the kernel's maps answer in
 	// milliseconds, a stuck reader must not hold the socket.
-	statusTimeout = 5 * time.Second
+	StatusTimeout = 5 * time.Second
 )
 
-// controlServer serves the status document over HTTP on a unix socket that only
-// its owner may connect to.
-type controlServer struct{ localServer }
-
-// listenControl opens the socket at path, in a folder that it makes if needed.
-// What a dead edge left there is replaced; a live one is not.
-func listenControl(path string, source StatusSource) (*controlServer, error) {
+// ListenControl opens the socket at path, in a folder that it makes if needed,
+// where the status document is served over HTTP to its owner alone. What a dead
+// process left there is replaced; a live one is not.
+func ListenControl(path string, source Source) (*Server, error) {
 	if err := clearSocket(path); err != nil {
 		return nil, err
 	}
@@ -49,7 +58,7 @@ func listenControl(path string, source StatusSource) (*controlServer, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statusPath, statusHandler(source))
-	return &controlServer{newLocalServer(l, mux)}, nil
+	return newServer(l, mux), nil
 }
 
 // clearSocket removes a socket at path that nobody answers.
@@ -63,21 +72,21 @@ func clearSocket(path string) error {
 	case info.Mode()&fs.ModeSocket == 0:
 		return fmt.Errorf("%s is not a socket: remove it, or choose another path for control", path)
 	}
-	alive, err := answers(path)
+	alive, err := Answers(path)
 	switch {
 	case err != nil:
 		return err
 	case alive:
-		return fmt.Errorf("another weir edge answers at %s: stop it first, or choose another path for control", path)
+		return fmt.Errorf("another weir answers at %s: stop it first, or choose another path for control", path)
 	}
 	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("remove the socket of a dead edge: %w", err)
+		return fmt.Errorf("remove the socket of a dead process: %w", err)
 	}
 	return nil
 }
 
-// answers tells whether an edge is alive behind the socket at path.
-func answers(path string) (bool, error) {
+// Answers tells whether a process is alive behind the socket at path.
+func Answers(path string) (bool, error) {
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	switch {
 	case err == nil:
@@ -85,14 +94,14 @@ func answers(path string) (bool, error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return false, nil
 	}
-	return false, fmt.Errorf("ask whether an edge is alive at %s: %w", path, err)
+	return false, fmt.Errorf("ask whether somebody is alive at %s: %w", path, err)
 }
 
-func statusHandler(source StatusSource) http.HandlerFunc {
+func statusHandler(source Source) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), statusTimeout)
+		ctx, cancel := context.WithTimeout(r.Context(), StatusTimeout)
 		defer cancel()
-		status, err := source.Status(ctx)
+		status, err := source(ctx)
 		var body []byte
 		if err == nil {
 			body, err = json.MarshalIndent(status, "", "  ")
@@ -106,16 +115,16 @@ func statusHandler(source StatusSource) http.HandlerFunc {
 	}
 }
 
-// FetchStatus asks the edge behind the control socket at path for its status
+// FetchStatus asks the process behind the control socket at path for its status
 // document, as JSON. Its errors say what to do.
 func FetchStatus(ctx context.Context, path string) ([]byte, error) {
-	client := http.Client{Timeout: 2 * statusTimeout, Transport: &http.Transport{
+	client := http.Client{Timeout: 2 * StatusTimeout, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
 	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://edge"+statusPath, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://weir"+statusPath, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +138,7 @@ func FetchStatus(ctx context.Context, path string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the status from %s: %w", path, err)
 	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the edge at %s cannot tell its status: %.200s", path, body)
+		return nil, fmt.Errorf("weir at %s cannot tell its status: %.200s", path, body)
 	}
 	return body, nil
 }
@@ -141,7 +150,7 @@ func unreachable(path string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("not permitted to connect to %s: run as root", path)
 	case errors.As(err, &cause):
-		return fmt.Errorf("nobody answers at %s (%w): is weir edge running, and does its configuration name this control socket?", path, cause)
+		return fmt.Errorf("nobody answers at %s (%w): is weir edge or weir registrar running, and does its configuration name this control socket?", path, cause)
 	}
-	return fmt.Errorf("ask the edge at %s: %w", path, err)
+	return fmt.Errorf("ask weir at %s: %w", path, err)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package edge
+package operate
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,8 +8,8 @@ import (
 	"github.com/weir-lb/weir/registrar"
 )
 
-// registrarDescs are the metrics of registrar.Stats, each with where it is there.
-type registrarDescs struct {
+// RegistrarMetrics are the metrics of registrar.Stats, each with where it is there.
+type RegistrarMetrics struct {
 	gauges   []statDesc[int]
 	counters []statDesc[uint64]
 	families []statDesc[map[string]uint64] // counters by one label
@@ -20,17 +20,15 @@ type statDesc[T any] struct {
 	of   func(registrar.Stats) T
 }
 
-// describer makes the description of a metric, and keeps it for Describe.
-type describer = func(name, help string, labels ...string) *prometheus.Desc
-
-func newRegistrarDescs(desc describer) (d registrarDescs) {
+// NewRegistrarMetrics describes them.
+func NewRegistrarMetrics(desc Describer) (d RegistrarMetrics) {
 	d.addGauges(desc)
 	d.addCounters(desc)
 	d.addFamilies(desc)
 	return d
 }
 
-func (d *registrarDescs) addGauges(desc describer) {
+func (d *RegistrarMetrics) addGauges(desc Describer) {
 	add := func(name, help string, of func(registrar.Stats) int) {
 		d.gauges = append(d.gauges, statDesc[int]{desc("registrar_"+name, help), of})
 	}
@@ -39,7 +37,7 @@ func (d *registrarDescs) addGauges(desc describer) {
 	add("elements", "Elements, up or away.", func(s registrar.Stats) int { return s.Elements })
 }
 
-func (d *registrarDescs) addCounters(desc describer) {
+func (d *RegistrarMetrics) addCounters(desc Describer) {
 	add := func(name, help string, of func(registrar.Stats) uint64) {
 		d.counters = append(d.counters, statDesc[uint64]{desc("registrar_"+name+"_total", help), of})
 	}
@@ -57,7 +55,7 @@ func (d *registrarDescs) addCounters(desc describer) {
 	add("gate_errors", "Failures to admit or revoke a session in the kernel's guard.", func(s registrar.Stats) uint64 { return s.GateErrors })
 }
 
-func (d *registrarDescs) addFamilies(desc describer) {
+func (d *RegistrarMetrics) addFamilies(desc Describer) {
 	add := func(name, label, help string, of func(registrar.Stats) map[string]uint64) {
 		d.families = append(d.families, statDesc[map[string]uint64]{desc("registrar_"+name+"_total", help, label), of})
 	}
@@ -68,16 +66,17 @@ func (d *registrarDescs) addFamilies(desc describer) {
 	add("ignored_messages", "type", "Messages that do not belong here or came too late.", func(s registrar.Stats) map[string]uint64 { return s.Ignored })
 }
 
-func (d *registrarDescs) collect(out chan<- prometheus.Metric, s registrar.Stats) {
+// Collect sends them.
+func (d *RegistrarMetrics) Collect(out chan<- prometheus.Metric, s registrar.Stats) {
 	for _, g := range d.gauges {
-		gauge(out, g.desc, float64(g.of(s)))
+		Gauge(out, g.desc, float64(g.of(s)))
 	}
 	for _, c := range d.counters {
-		counter(out, c.desc, c.of(s))
+		Counter(out, c.desc, c.of(s))
 	}
 	for _, f := range d.families {
 		for label, n := range f.of(s) {
-			counter(out, f.desc, n, label)
+			Counter(out, f.desc, n, label)
 		}
 	}
 }

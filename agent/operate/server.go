@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package edge
+package operate
 
 import (
 	"context"
@@ -10,25 +10,28 @@ import (
 	"time"
 )
 
-// localServer is an HTTP server for the people and programs of this machine.
-type localServer struct {
+// Server is an HTTP server for the people and programs of this machine. Nil is one that is off.
+type Server struct {
 	listener net.Listener
 	server   *http.Server
 }
 
-func newLocalServer(l net.Listener, handler http.Handler) localServer {
-	return localServer{l, &http.Server{
+func newServer(l net.Listener, handler http.Handler) *Server {
+	return &Server{l, &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5 * time.Second,
-		WriteTimeout:      2 * statusTimeout,
+		WriteTimeout:      2 * StatusTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}}
 }
 
-// run serves until ctx ends, and then ends what is being answered within a second.
-func (s *localServer) run(ctx context.Context) error {
+// Run serves until ctx ends, and then ends what is being answered within a second.
+func (s *Server) Run(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(s.listener) }()
 	select {
@@ -46,8 +49,11 @@ func (s *localServer) run(ctx context.Context) error {
 	return err
 }
 
-// Close frees the listening socket, whether run was called or not.
-func (s *localServer) Close() error {
+// Close frees the listening socket, whether Run was called or not.
+func (s *Server) Close() error {
+	if s == nil {
+		return nil
+	}
 	if err := errors.Join(s.server.Close(), s.listener.Close()); !errors.Is(err, net.ErrClosed) {
 		return err
 	}

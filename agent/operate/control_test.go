@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package edge
+package operate
 
 import (
 	"context"
@@ -16,15 +16,15 @@ import (
 )
 
 // serveControl runs a control server until the test ends or stop is called.
-func serveControl(t *testing.T, path string, source StatusSource) (stop func()) {
+func serveControl(t *testing.T, path string, source Source) (stop func()) {
 	t.Helper()
-	server, err := listenControl(path, source)
+	server, err := ListenControl(path, source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- server.run(ctx) }()
+	go func() { done <- server.Run(ctx) }()
 	stopped := false
 	stop = func() {
 		if stopped {
@@ -42,14 +42,14 @@ func serveControl(t *testing.T, path string, source StatusSource) (stop func()) 
 
 func TestControlServesTheStatus(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "run", "edge.sock") // the folder is made
-	want := exampleStatus()
-	stop := serveControl(t, path, fixedStatus{status: want})
-	document, err := FetchStatus(t.Context(), path)
+	want := exampleDocument()
+	stop := serveControl(t, path, fixed(want, nil))
+	text, err := FetchStatus(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got Status
-	if err := json.Unmarshal(document, &got); err != nil || !reflect.DeepEqual(got, want) {
+	var got document
+	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
 	}
 	info, err := os.Stat(path)
@@ -70,7 +70,7 @@ func TestControlReplacesADeadSocket(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false) // as a killed process would leave it
 	l.Close()
-	serveControl(t, path, fixedStatus{status: exampleStatus()})
+	serveControl(t, path, fixed(exampleDocument(), nil))
 	if _, err := FetchStatus(t.Context(), path); err != nil {
 		t.Error(err)
 	}
@@ -78,9 +78,9 @@ func TestControlReplacesADeadSocket(t *testing.T) {
 
 func TestControlRefusesALiveSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "edge.sock")
-	serveControl(t, path, fixedStatus{status: exampleStatus()})
-	_, err := listenControl(path, fixedStatus{})
-	want := "another weir edge answers at " + path + ": stop it first, or choose another path for control"
+	serveControl(t, path, fixed(exampleDocument(), nil))
+	_, err := ListenControl(path, fixed(nil, nil))
+	want := "another weir answers at " + path + ": stop it first, or choose another path for control"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -94,7 +94,7 @@ func TestControlKeepsWhatIsNoSocket(t *testing.T) {
 	if err := os.WriteFile(path, []byte("data"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := listenControl(path, fixedStatus{})
+	_, err := ListenControl(path, fixed(nil, nil))
 	if err == nil || err.Error() != path+" is not a socket: remove it, or choose another path for control" {
 		t.Errorf("%v", err)
 	}
@@ -105,7 +105,7 @@ func TestControlKeepsWhatIsNoSocket(t *testing.T) {
 
 func TestControlClosesWithoutRunning(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "edge.sock")
-	server, err := listenControl(path, fixedStatus{})
+	server, err := ListenControl(path, fixed(nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,11 +121,11 @@ func TestFetchStatusSaysWhatToDo(t *testing.T) {
 	folder := t.TempDir()
 	absent := filepath.Join(folder, "absent.sock")
 	failing := filepath.Join(folder, "failing.sock")
-	serveControl(t, failing, fixedStatus{err: errors.New("read counter not_ours: map is gone")})
+	serveControl(t, failing, fixed(nil, errors.New("read counter not_ours: map is gone")))
 	for path, want := range map[string]string{
 		absent: "nobody answers at " + absent +
-			" (no such file or directory): is weir edge running, and does its configuration name this control socket?",
-		failing: "the edge at " + failing + " cannot tell its status: read counter not_ours: map is gone",
+			" (no such file or directory): is weir edge or weir registrar running, and does its configuration name this control socket?",
+		failing: "weir at " + failing + " cannot tell its status: read counter not_ours: map is gone",
 	} {
 		if _, err := FetchStatus(t.Context(), path); err == nil || strings.TrimSpace(err.Error()) != want {
 			t.Errorf("got %v, want %s", err, want)
@@ -136,11 +136,11 @@ func TestFetchStatusSaysWhatToDo(t *testing.T) {
 func TestFetchStatusEndsWithItsContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "edge.sock")
 	asked := make(chan struct{})
-	serveControl(t, path, statusFunc(func(ctx context.Context) (Status, error) {
+	serveControl(t, path, func(ctx context.Context) (any, error) {
 		close(asked)
 		<-ctx.Done() // the client went away
-		return Status{}, ctx.Err()
-	}))
+		return nil, ctx.Err()
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
 	if _, err := FetchStatus(ctx, path); !errors.Is(err, context.Canceled) {
@@ -148,6 +148,14 @@ func TestFetchStatusEndsWithItsContext(t *testing.T) {
 	}
 }
 
-type statusFunc func(context.Context) (Status, error)
+// document stands for a status.
+type document struct {
+	Ready bool   `json:"ready"`
+	Name  string `json:"name"`
+}
 
-func (f statusFunc) Status(ctx context.Context) (Status, error) { return f(ctx) }
+func exampleDocument() document { return document{true, "weir"} }
+
+func fixed(document any, err error) Source {
+	return func(context.Context) (any, error) { return document, err }
+}
