@@ -45,15 +45,15 @@ func CheckTCP(hostport string) func(context.Context) error {
 	}
 }
 
-// probe checks at once and then every interval, which is also a check's time
+// probe asks at once and then every interval, which is also a question's time
 // limit, until ctx ends.
-func probe(ctx context.Context, check func(context.Context) error, interval time.Duration, results chan<- error) {
+func probe[T any](ctx context.Context, ask func(context.Context) T, interval time.Duration, results chan<- T) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		err := checkOnce(ctx, check, interval)
+		result := askOnce(ctx, ask, interval)
 		select {
-		case results <- err:
+		case results <- result:
 		case <-ctx.Done():
 			return
 		}
@@ -65,8 +65,8 @@ func probe(ctx context.Context, check func(context.Context) error, interval time
 	}
 }
 
-func checkOnce(ctx context.Context, check func(context.Context) error, limit time.Duration) error {
+func askOnce[T any](ctx context.Context, ask func(context.Context) T, limit time.Duration) T {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return check(ctx)
+	return ask(ctx)
 }

@@ -31,7 +31,13 @@ type Config struct {
 
 	Check         func(context.Context) error // asks the server whether it is well; nil: it always is
 	CheckInterval time.Duration               // between the starts of two checks, and a check's time limit
-	Drain         time.Duration               // how long Run stays after the deregistration; may be 0
+
+	// Load measures the server's load from 0 to 1, for a policy that has one; nil: the load in Policy stays. It is called
+	// from one goroutine.
+	Load         func(context.Context) (float64, error)
+	LoadInterval time.Duration // between the starts of two measurements, and a measurement's time limit
+
+	Drain time.Duration // how long Run stays after the deregistration; may be 0
 
 	Nudge <-chan os.Signal // each one reloads Keys and registers at once; may be nil
 	Again <-chan struct{}  // closed to end Run at once, after ctx; may be nil
@@ -59,4 +65,15 @@ func NewID() wire.PEID {
 			return wire.PEID(id)
 		}
 	}
+}
+
+// sample is the end of a measurement: a load or an error.
+type sample struct {
+	load float64
+	err  error
+}
+
+func (c *Config) measure(ctx context.Context) sample {
+	load, err := c.Load(ctx)
+	return sample{load, err}
 }

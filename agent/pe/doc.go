@@ -5,13 +5,13 @@
 //
 // It owns the element's side of ASAP (RFC 5352 3.1, 3.2, 3.4): registration and
 // its T2, T3 and T4 timers, keep-alives, the way round the registrars, the
-// health check and the drain. Its invariant: the element is registered, or
+// health check, the load and the drain. Its invariant: the element is registered, or
 // about to be, exactly while its server is healthy and nobody has asked it to
 // stop; a registration that a registrar refused is never repeated as it is.
 //
 // machine decides, and has neither socket nor clock nor goroutine. Run feeds it
 // events from one select and carries out its actions.
 //
-// It will not forward or inspect the server's traffic, find registrars by
-// multicast, or measure load.
+// It will not forward or inspect the server's traffic, or find registrars by
+// multicast.
 package pe

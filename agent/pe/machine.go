@@ -49,6 +49,8 @@ type machine struct {
 	leftAt    time.Time     // when it left the pool last; zero: never, so no drain is left
 	home      wire.ServerID // zero: undetermined
 	health    health
+	meter     meter
+	told      loadReport
 
 	stopping bool
 	giveUpAt time.Time // stopping: when the deregistration is no longer waited for
@@ -64,6 +66,7 @@ func newMachine(cfg *Config, random *rand.Rand) *machine {
 	if cfg.Check == nil {
 		m.health = health{well: true, judged: true}
 	}
+	m.meter.judged = cfg.Load == nil
 	return m
 }
 
@@ -113,6 +116,22 @@ func (m *machine) checked(now time.Time, err error) []action {
 	return m.step(now)
 }
 
+// measured is called with the result of each measurement of the load. What
+// follows from a changed load is in deadline.
+func (m *machine) measured(now time.Time, sample float64, err error) []action {
+	switch m.meter.record(sample, err) {
+	case firstFailure:
+		m.log.Warn("load not measured, the last one stays", "err", err)
+	case countsAsFull:
+		m.log.Warn("load not measured, it counts as full", "times", unmeasured, "err", err)
+	case failedLikeBefore:
+		m.log.Debug("load not measured", "err", err)
+	case measuredAgain:
+		m.log.Info("load measured again")
+	}
+	return m.step(now)
+}
+
 // nudge is the operator's wish to register at once.
 func (m *machine) nudge(now time.Time) []action {
 	m.log.Info("nudged")
@@ -145,7 +164,7 @@ func (m *machine) tick(now time.Time) []action {
 		m.log.Warn("deregistration not confirmed", "waited", t3Deregistration)
 		m.left(now)
 	}
-	if !m.timer.IsZero() && !now.Before(m.timer) {
+	if at := m.next(); !at.IsZero() && !now.Before(at) {
 		m.timer = time.Time{} // in offline, step dials
 		m.expire(now)
 	}
@@ -173,11 +192,24 @@ func (m *machine) deadline() time.Time {
 	case m.stopping && (m.timer.IsZero() || m.giveUpAt.Before(m.timer)):
 		return m.giveUpAt
 	}
+	return m.next()
+}
+
+// next is when expire is due: at the phase's timer, or earlier if a registered
+// element's load has to be reported, which is by a registration (RFC 5352 3.1).
+func (m *machine) next() time.Time {
+	if m.phase == registered && m.cfg.Load != nil {
+		counted := m.cfg.Policy.Type == wire.PolicyLeastUsedWithDegradation
+		if at := m.told.due(m.meter.load(), counted); !at.IsZero() && at.Before(m.timer) {
+			return at
+		}
+	}
 	return m.timer
 }
 
-// wanted: should the element be registered?
-func (m *machine) wanted() bool { return m.health.well && !m.stopping }
+// wanted: should the element be registered? Not before its first measurement:
+// a load that it does not have would draw clients.
+func (m *machine) wanted() bool { return m.health.well && m.meter.judged && !m.stopping }
 
 // settled: no registrar lists us, and no message about that is under way.
 func (m *machine) settled() bool { return !m.owed && m.phase <= dialing }
@@ -207,12 +239,17 @@ func (m *machine) current() Registrar { return m.cfg.Registrars[m.registrar] }
 // register sends ASAP_REGISTRATION and starts T2 (RFC 5352 3.1 R2 to R4).
 func (m *machine) register(now time.Time) {
 	m.phase, m.timer = registering, now.Add(t2Registration)
+	policy := m.cfg.Policy
+	if m.cfg.Load != nil {
+		m.told = loadReport{m.meter.load(), now}
+		policy = policy.WithLoad(m.told.load)
+	}
 	m.do(send{&wire.Registration{Pool: m.cfg.Pool, Element: wire.PoolElement{
 		ID:     m.cfg.ID,
 		Home:   m.home,
 		Life:   int32(m.cfg.Life / time.Second),
 		User:   m.cfg.User,
-		Policy: m.cfg.Policy,
+		Policy: policy,
 	}}})
 }
 

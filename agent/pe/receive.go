@@ -63,6 +63,7 @@ func (m *machine) rejected(now time.Time, causes []wire.ErrorCause) {
 	case m.owed: // the old registration stands: hold the session and ask again
 		m.failures++
 		m.phase, m.timer = registered, now.Add(backoff(m.failures, m.random))
+		m.told.at = m.timer // a new load does not cut the wait short
 	default:
 		m.fail(now, "registrar is full", errors.New("raise its limits or wait"))
 	}

@@ -20,6 +20,7 @@ type agent struct {
 	dials   chan dialed
 	reports chan inbound
 	results chan error
+	samples chan sample
 
 	link    *link              // nil without a session
 	undial  context.CancelFunc // nil without a dial
@@ -37,12 +38,16 @@ func Run(ctx context.Context, cfg Config) error {
 		dials:   make(chan dialed),
 		reports: make(chan inbound),
 		results: make(chan error),
+		samples: make(chan sample),
 	}
 	// The end of ctx starts the deregistration, which still needs the session.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var probing sync.WaitGroup
 	if cfg.Check != nil {
 		probing.Go(func() { probe(work, cfg.Check, cfg.CheckInterval, a.results) })
+	}
+	if cfg.Load != nil {
+		probing.Go(func() { probe(work, cfg.measure, cfg.LoadInterval, a.samples) })
 	}
 	err := a.loop(work, ctx.Done())
 	cancel()
@@ -69,6 +74,8 @@ func (a *agent) loop(ctx context.Context, stop <-chan struct{}) error {
 			actions = a.receive(in)
 		case err := <-a.results:
 			actions = a.machine.checked(time.Now(), err)
+		case s := <-a.samples:
+			actions = a.machine.measured(time.Now(), s.load, s.err)
 		case <-timer.C:
 			actions = a.machine.tick(time.Now())
 		case <-a.cfg.Nudge:

@@ -154,6 +154,35 @@ func TestRunFollowsTheServersHealth(t *testing.T) {
 	s.enrol()
 }
 
+func TestRunReportsLoad(t *testing.T) {
+	s := serve(t, "127.0.0.1:0")
+	var percent atomic.Int64
+	percent.Store(20)
+	start(t, func(c *Config) {
+		c.Policy = wire.LeastUsedWithDegradation(0, 9)
+		c.Load = func(context.Context) (float64, error) { return float64(percent.Load()) / 100, nil }
+		c.LoadInterval = 10 * time.Millisecond
+	}, s.addr())
+	p := s.accept()
+	for _, want := range []struct {
+		least, most uint32
+		next        int64
+	}{
+		{0x33333333, 0x33333333, 90},
+		{0xc0000000, 0xe6666667, 0}, // some 100 measurements lie within the gap, smoothed towards 90 %
+		{0, 0x30000000, 0},
+	} {
+		r := receive[*wire.Registration](p)
+		load, _ := r.Element.Policy.Load()
+		degradation, _ := r.Element.Policy.Degradation()
+		if load < want.least || load > want.most || degradation != 9 || r.Element.ID != testID {
+			t.Errorf("registered %v with load %#x and degradation %d, want %v, %#x to %#x, 9", r.Element.ID, load, degradation, testID, want.least, want.most)
+		}
+		percent.Store(want.next)
+		p.send(&wire.RegistrationResponse{Pool: r.Pool, PE: r.Element.ID})
+	}
+}
+
 func TestRunNudged(t *testing.T) {
 	s := serve(t, "127.0.0.1:0")
 	nudge := make(chan os.Signal)

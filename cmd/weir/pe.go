@@ -30,10 +30,25 @@ Policies (RFC 5356), the same for all elements of a pool, and their flags:
   rand         random
   wrand        weighted random                --weight
   prio         priority                       --priority
-  lu           least used                     --load-value
-  lud          least used with degradation    --load-value --degradation
-  plu          priority least used            --load-value --degradation
-  rlu          randomized least used          --load-value
+  lu           least used                     --load or --load-value
+  lud          least used with degradation    --load or --load-value, --degradation
+  plu          priority least used            --load or --load-value, --degradation
+  rlu          randomized least used          --load or --load-value
+
+Load, in place of a fixed --load-value; all elements of a pool must mean the
+same by it (RFC 5356 3.1):
+  --load cpu            the machine's busy share of CPU time
+  --load cpu:CGROUP     that of a control group (version 2), a directory below
+                        /sys/fs/cgroup, out of its quota or all CPUs
+  --load connections    established TCP connections to --serve, out of
+                        --max-connections
+  --load exec:CMD       a program prints a number from 0 to 100; CMD is split
+                        at white space, no shell is involved
+  --load http:URL       a GET is answered with status 2xx and a number from 0
+                        to 100
+Measurements are smoothed. A change of 5 % or more is reported within a second,
+by registering again, a smaller one within 30 s. When one fails the last load
+stays, after 3 failures in a row it counts as full until one succeeds.
 
 Signals:
   SIGTERM, SIGINT   leave the pool, stay for --drain, exit with status 0;

@@ -29,6 +29,7 @@ type peFlags struct {
 	keyFile    string
 	serve      string
 	policy     *policyFlags
+	load       *loadFlags
 	id         string
 	life       time.Duration
 	drain      time.Duration
@@ -49,6 +50,7 @@ func newPEFlags(env env) *peFlags {
 	s.StringVar(&f.keyFile, "key-file", "", "a `file` of lines identity:hexkey, mode 0600")
 	s.StringVar(&f.serve, "serve", "", "the server's `URL`: tcp://ADDRESS:PORT or udp://ADDRESS:PORT")
 	f.policy = newPolicyFlags(s)
+	f.load = newLoadFlags(s)
 	s.StringVar(&f.id, "id", "", "the PE `identifier`, such as 0x00c0ffee; a random one if not given")
 	s.DurationVar(&f.life, "life", 10*time.Minute, "how long a registration lasts if not renewed: a `duration` in whole seconds")
 	s.DurationVar(&f.drain, "drain", 30*time.Second, "a `duration` to stay after leaving the pool, for established flows")
@@ -70,7 +72,7 @@ func (f *peFlags) config(env env) (pe.Config, error) {
 		Drain:         f.drain,
 		Log:           newLogger(env.stderr, *f.logLevel),
 	}
-	for _, check := range []func(*pe.Config) error{f.required, f.ranges, f.setRegistrars, f.setUser, f.policy.setPolicy, f.setID, f.setCheck} {
+	for _, check := range []func(*pe.Config) error{f.required, f.ranges, f.setRegistrars, f.setUser, f.policy.setPolicy, f.load.setLoad, f.setID, f.setCheck} {
 		if err := check(&cfg); err != nil {
 			return cfg, err
 		}

@@ -43,16 +43,18 @@ type policyChoice struct {
 // choices need values in range: check them before using a policy.
 func (f *policyFlags) choices() []policyChoice {
 	weight, priority, load, degradation := uint32(f.weight), uint32(f.priority), share(f.load), share(f.degradation)
+	loads := []string{"load-value", "load", "load-interval", "max-connections"}
+	degrading := append(slices.Clone(loads), "degradation")
 	return []policyChoice{
 		{"rr", nil, wire.RoundRobin()},
 		{"wrr", []string{"weight"}, wire.WeightedRoundRobin(weight)},
 		{"rand", nil, wire.Random()},
 		{"wrand", []string{"weight"}, wire.WeightedRandom(weight)},
 		{"prio", []string{"priority"}, wire.Priority(priority)},
-		{"lu", []string{"load-value"}, wire.LeastUsed(load)},
-		{"lud", []string{"load-value", "degradation"}, wire.LeastUsedWithDegradation(load, degradation)},
-		{"plu", []string{"load-value", "degradation"}, wire.PriorityLeastUsed(load, degradation)},
-		{"rlu", []string{"load-value"}, wire.RandomizedLeastUsed(load)},
+		{"lu", loads, wire.LeastUsed(load)},
+		{"lud", degrading, wire.LeastUsedWithDegradation(load, degradation)},
+		{"plu", degrading, wire.PriorityLeastUsed(load, degradation)},
+		{"rlu", loads, wire.RandomizedLeastUsed(load)},
 	}
 }
 

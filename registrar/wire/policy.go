@@ -111,6 +111,16 @@ func (p Policy) Load() (uint32, bool) {
 	return p.value(0, PolicyLeastUsed, PolicyLeastUsedWithDegradation, PolicyPriorityLeastUsed, PolicyRandomizedLeastUsed)
 }
 
+// WithLoad is p with another load; p itself if the policy has none.
+func (p Policy) WithLoad(load uint32) Policy {
+	if _, ok := p.Load(); !ok {
+		return p
+	}
+	p.Data = append([]byte(nil), p.Data...)
+	binary.BigEndian.PutUint32(p.Data, load)
+	return p
+}
+
 // Degradation is the load that one more request adds, in units of the load; false if the policy has none.
 func (p Policy) Degradation() (uint32, bool) {
 	return p.value(4, PolicyLeastUsedWithDegradation, PolicyPriorityLeastUsed)

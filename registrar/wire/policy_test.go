@@ -59,3 +59,23 @@ func TestPolicyValues(t *testing.T) {
 		}
 	}
 }
+
+func TestWithLoad(t *testing.T) {
+	for _, tt := range []struct {
+		before, after []byte
+		number        wire.PolicyType
+	}{
+		{[]byte{1, 2, 3, 4, 5, 6, 7, 8}, []byte{0xca, 0xfe, 0, 1, 5, 6, 7, 8}, wire.PolicyLeastUsedWithDegradation},
+		{[]byte{1, 2, 3, 4}, []byte{0xca, 0xfe, 0, 1}, wire.PolicyRandomizedLeastUsed},
+		{[]byte{1, 2, 3, 4}, []byte{1, 2, 3, 4}, wire.PolicyWeightedRandom},
+		{nil, nil, wire.PolicyRoundRobin},
+	} {
+		p := wire.Policy{Type: tt.number, Data: bytes.Clone(tt.before)}
+		if got := p.WithLoad(0xcafe0001); got.Type != tt.number || !bytes.Equal(got.Data, tt.after) {
+			t.Errorf("%v: %x became %x, want %x", tt.number, tt.before, got.Data, tt.after)
+		}
+		if !bytes.Equal(p.Data, tt.before) {
+			t.Errorf("%v: the policy before is %x, want %x", tt.number, p.Data, tt.before)
+		}
+	}
+}
