@@ -14,7 +14,7 @@ UNIT      = $(shell $(GO) list ./... | grep -v /weir/test/)
 BUILD_PACKAGES    := gcc libc6-dev libssl-dev
 TEST_PACKAGES     := $(BUILD_PACKAGES) openssl gnutls-bin
 GENERATE_PACKAGES := clang llvm libbpf-dev linux-libc-dev
-VM_PACKAGES       := $(TEST_PACKAGES) qemu-system-x86 busybox-static libbz2-1.0 libstdc++6
+VM_PACKAGES       := $(TEST_PACKAGES) qemu-system-x86 busybox-static libbz2-1.0 libstdc++6 tshark
 NGINX_PACKAGES    := libpcre2-8-0 zlib1g libssl3 libcrypt1
 
 .PHONY: help demo build test test-unit test-vm generate generate-check lint fuzz bench clean go root nginx

@@ -3,7 +3,7 @@
 // Package require is the one way in which a test of Weir may skip.
 //
 // It owns the list of what a machine may lack (root, BPF, network namespaces,
-// SCTP, the openssl command) and the check for each. A check does the real thing
+// SCTP, commands of other projects) and the check for each. A check does the real thing
 // once: it creates a map, it unshares a namespace; it never guesses from a version.
 //
 // Its invariant: a skip always says in one sentence what is missing, and a

@@ -26,6 +26,7 @@ const (
 	NetNS   Feature = "netns"   // unshare(CLONE_NEWNET)
 	SCTP    Feature = "sctp"    // the kernel's SCTP
 	OpenSSL Feature = "openssl" // the openssl command, an independent TLS peer
+	RSPLib  Feature = "rsplib"  // rsplib's programs, the other implementation of RSerPool
 )
 
 // Need returns when the machine has every feature. Otherwise it ends the test:
@@ -69,11 +70,21 @@ func check(f Feature) error {
 	case SCTP:
 		return checkSCTP()
 	case OpenSSL:
-		_, err := exec.LookPath("openssl")
-		return err
+		return checkPrograms("openssl")
+	case RSPLib:
+		return checkPrograms("rspregistrar", "rspserver", "rspterminal")
 	default:
 		return fmt.Errorf("unknown feature %q", f)
 	}
+}
+
+func checkPrograms(names ...string) error {
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkRoot() error {

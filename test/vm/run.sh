@@ -7,11 +7,11 @@
 #
 # It prints a line for each test and all of a failed one (with -v, everything), and fails if a test
 # fails or the machine does not come to its end in time. What tests write to $VM_OUT is left in
-# build/vm/out, with each package's whole output.
+# build/vm/out, with each package's whole output; captures among it are judged by tshark.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-default=(./loader ./maps ./test/bpf ./test/require)
+default=(./loader ./maps ./test/bpf ./test/require ./test/interop)
 limit=${VM_LIMIT:-900} # s, boot included
 dir=build/vm
 
@@ -72,3 +72,4 @@ judge() {
 
 boot
 judge
+[ -z "$(find "$dir/out" -name '*.pcap' -print -quit)" ] || test/vm/judge.sh

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interop
+
+import (
+	"fmt"
+	"os"
+)
+
+// The ports of unsecured ASAP and ENRP (RFC 5352 8.3, RFC 5353 7.3).
+const (
+	asapPort = 3863
+	enrpPort = 9901
+)
+
+// pool is the pool of all tests: the one that rspterminal asks for unless told otherwise.
+const pool = "EchoPool"
+
+// logged makes rsplib's programs say what they do.
+func logged(args ...string) []string { return append(args, "-loglevel=5", "-logcolor=off") }
+
+// rspregistrar starts rsplib's registrar, with short timers, and waits until it serves.
+func (h *host) rspregistrar(id uint32, peers ...*host) *program {
+	h.network.t.Helper()
+	args := logged("-asap="+h.at(asapPort), "-enrp="+h.at(enrpPort), fmt.Sprintf("-identifier=%#x", id),
+		"-asapannounce=off", "-enrpannounce=off", "-mentordiscoverytimeout=1000",
+		"-endpointkeepalivetransmissioninterval=1000", "-endpointkeepalivetimeoutinterval=2000")
+	for _, peer := range peers {
+		args = append(args, "-peer="+peer.at(enrpPort))
+	}
+	p := h.start("rspregistrar", args...)
+	p.await("The registrar is ready!")
+	return p
+}
+
+// rspserver starts rsplib's pool element, the echo service, and waits until it is registered.
+func (h *host) rspserver(id uint32, policy string, registrars ...*host) *program {
+	h.network.t.Helper()
+	args := logged("-echo", "-asapannounce=off", "-local="+h.at(7777), fmt.Sprintf("-identifier=%#x", id),
+		"-policy="+policy, "-rereginterval=1000")
+	for _, r := range registrars {
+		args = append(args, "-registrar="+r.at(asapPort))
+	}
+	p := h.start("rspserver", args...)
+	p.await("Registration result is: okay!")
+	return p
+}
+
+// rspterminal starts rsplib's pool user; what is written to the file goes to the pool element that it chose.
+func (h *host) rspterminal(registrar *host) (*program, *os.File) {
+	h.network.t.Helper()
+	in, out, err := os.Pipe()
+	h.network.must(err)
+	defer in.Close()
+	h.network.t.Cleanup(func() { out.Close() })
+	return h.startWith(in, "rspterminal", logged("-registrar="+registrar.at(asapPort), "-asapannounce=off", "-poolhandle="+pool)...), out
+}
