@@ -70,7 +70,7 @@ func (o *observer) PoolChanged(p *handlespace.Pool, departed []handlespace.Depar
 	default:
 	}
 	line := string(p.Handle()) + ":"
-	for _, e := range p.Elements() {
+	for e := range p.All() {
 		line += " " + e.ID.String()[8:] + " " + e.State.String()
 	}
 	for _, d := range departed {

@@ -28,7 +28,7 @@ type Registrar struct {
 
 // conn is an authenticated session: *transport.Session.
 type conn interface {
-	handlespace.Authenticated
+	handlespace.Session
 	Read(ctx context.Context) ([]byte, error)
 	Write(ctx context.Context, message []byte) error
 	Close() error

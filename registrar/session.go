@@ -37,7 +37,7 @@ type session struct {
 
 func newSession(c conn, cancel context.CancelFunc) *session {
 	return &session{
-		conn: c, identity: handlespace.Identify(c), outbox: make(chan []byte, outboxLen), cancel: cancel,
+		conn: c, identity: handlespace.Identify(c, handlespace.Proven), outbox: make(chan []byte, outboxLen), cancel: cancel,
 	}
 }
 

@@ -114,7 +114,7 @@ func (r *reconciler) run(ctx context.Context) {
 func (r *reconciler) takeChanges(now time.Time) {
 	for handle, c := range r.inbox.take() {
 		r.pools[handle] = change{pool: c.pool}
-		if len(c.pool.Elements()) == 0 {
+		if c.pool.Len() == 0 {
 			delete(r.pools, handle)
 		}
 		r.update(c, now)

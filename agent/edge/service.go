@@ -93,7 +93,7 @@ func (s *service) update(c change, now time.Time) {
 		weights[w.Element.ID] = w.Weight
 	}
 	present := map[elementKey]bool{}
-	for _, m := range c.pool.Elements() {
+	for m := range c.pool.All() {
 		key, ok := s.key(m)
 		if !ok {
 			continue
@@ -106,12 +106,14 @@ func (s *service) update(c change, now time.Time) {
 			s.part(key, d.Reason, now)
 		}
 	}
-	s.policy = c.pool.Policy().Type.String()
+	if c.pool.Len() > 0 { // a pool that is gone has no policy: the last one is shown
+		s.policy = c.pool.Policy().Type.String()
+	}
 	s.drainMissing(present, now)
 }
 
 // key names a pool's element in this service; false if it does not serve the service's protocol.
-func (s *service) key(m handlespace.Element) (elementKey, bool) {
+func (s *service) key(m *handlespace.Element) (elementKey, bool) {
 	protocols := map[uint8]wire.Protocol{maps.TCP: wire.ProtocolTCP, maps.UDP: wire.ProtocolUDP}
 	if m.User.Protocol != protocols[s.Protocol] || len(m.User.Addrs) == 0 || !m.User.Addrs[0].Is4() {
 		return elementKey{}, false
@@ -119,7 +121,7 @@ func (s *service) key(m handlespace.Element) (elementKey, bool) {
 	return elementKey{m.ID, netip.AddrPortFrom(m.User.Addrs[0], m.User.Port)}, true
 }
 
-func (s *service) meet(key elementKey, m handlespace.Element, weight uint32, now time.Time) {
+func (s *service) meet(key elementKey, m *handlespace.Element, weight uint32, now time.Time) {
 	e := s.elements[key]
 	if e == nil {
 		e = &element{since: now}

@@ -44,9 +44,9 @@ func newWorld(t *testing.T) *world {
 func (w *world) register(name string, pe wire.PEID, at string, weight uint32) {
 	w.t.Helper()
 	a := addr(at)
-	id := handlespace.Identify(peer{uint64(len(w.who) + 1), name})
+	id := handlespace.Identify(peer{uint64(len(w.who) + 1), name}, handlespace.Proven)
 	w.who[name] = id
-	_, err := w.space.Register(1, id, testPool, wire.PoolElement{ID: pe, Life: -1, Policy: wire.WeightedRoundRobin(weight),
+	_, _, err := w.space.Register(1, id, testPool, wire.PoolElement{ID: pe, Life: -1, Policy: wire.WeightedRoundRobin(weight),
 		User: wire.Transport{Protocol: wire.ProtocolTCP, Port: a.Port(), Addrs: []netip.Addr{a.Addr()}}})
 	if err != nil {
 		w.t.Fatal(err)
@@ -61,7 +61,11 @@ func (w *world) see() {
 // leave takes an element out for the given reason.
 func (w *world) leave(pe wire.PEID, reason handlespace.DepartReason) {
 	w.t.Helper()
-	p, e := w.space.Remove(handlespace.Key{Pool: testPool, PE: pe})
+	e := w.space.Remove(handlespace.Key{Pool: testPool, PE: pe})
+	p := w.space.Pool(testPool)
+	if p == nil {
+		p = w.space.Gone(testPool)
+	}
 	w.svc.update(change{pool: p, departed: []handlespace.Departure{{Element: e, Reason: reason}}}, w.now)
 }
 

@@ -43,21 +43,27 @@ func (Close) action()   {}
 // step is one call into the Core: when it happens, and what it leads to.
 type step struct {
 	now     time.Time
+	space   *handlespace.Space
 	refused []Refused
-	changed []Changed
+	changed []changed
 	sends   []Send
 	closes  []Close
 }
 
-// change notes a pool's new snapshot; the last one of a step counts, and all its departures.
-func (s *step) change(p *handlespace.Pool, departed ...handlespace.Departure) {
-	i := slices.IndexFunc(s.changed, func(c Changed) bool { return c.Pool.Handle() == p.Handle() })
+// changed is a pool that a step has changed, and who left it.
+type changed struct {
+	pool     wire.PoolHandle
+	departed []handlespace.Departure
+}
+
+// change notes that a pool has changed.
+func (s *step) change(h wire.PoolHandle, departed ...handlespace.Departure) {
+	i := slices.IndexFunc(s.changed, func(c changed) bool { return c.pool == h })
 	if i < 0 {
-		s.changed = append(s.changed, Changed{p, departed})
+		s.changed = append(s.changed, changed{h, departed})
 		return
 	}
-	s.changed[i].Pool = p
-	s.changed[i].Departed = append(s.changed[i].Departed, departed...)
+	s.changed[i].departed = append(s.changed[i].departed, departed...)
 }
 
 func (s *step) send(to handlespace.Identity, m wire.Message) {
@@ -75,7 +81,13 @@ func (s *step) close(from handlespace.Identity) {
 func (s *step) actions() []Action {
 	all := make([]Action, 0, len(s.refused)+len(s.changed)+len(s.sends)+len(s.closes))
 	all = appendActions(all, s.refused)
-	all = appendActions(all, s.changed)
+	for _, c := range s.changed {
+		p := s.space.Pool(c.pool)
+		if p == nil {
+			p = s.space.Gone(c.pool)
+		}
+		all = append(all, Changed{p, c.departed})
+	}
 	all = appendActions(all, s.sends)
 	return appendActions(all, s.closes)
 }

@@ -12,30 +12,32 @@ import (
 
 // Core is a registrar's ASAP. It is not safe for concurrent use. The times that it is given must never go back.
 type Core struct {
-	cfg      Config
-	grants   grants
-	space    *handlespace.Space
-	watches  map[handlespace.Key]*watch
-	due      dueHeap
-	cursors  map[wire.PoolHandle]*policy.Cursor // of pools that were resolved
-	scratch  []byte                             // to try whether a response can be encoded
-	counters Counters
+	cfg       Config
+	grants    grants
+	space     *handlespace.Space
+	watches   map[handlespace.Key]*watch
+	due       dueHeap
+	selectors map[wire.PoolHandle]*policy.Selector // of each pool
+	scratch   []byte                               // to try whether a response can be encoded
+	counters  Counters
 }
 
 // New makes a Core without elements.
 func New(cfg Config) *Core {
 	return &Core{
-		cfg:     cfg.withDefaults(),
-		grants:  grantsOf(cfg.Grants),
-		space:   handlespace.New(),
-		watches: map[handlespace.Key]*watch{},
-		cursors: map[wire.PoolHandle]*policy.Cursor{},
+		cfg:       cfg.withDefaults(),
+		grants:    grantsOf(cfg.Grants),
+		space:     handlespace.New(),
+		watches:   map[handlespace.Key]*watch{},
+		selectors: map[wire.PoolHandle]*policy.Selector{},
 	}
 }
 
+func (c *Core) step(now time.Time) step { return step{now: now, space: c.space} }
+
 // Handle takes a message in from a peer that has proven its identity; from anyone else nothing happens.
 func (c *Core) Handle(now time.Time, from handlespace.Identity, m wire.Message) []Action {
-	s := step{now: now}
+	s := c.step(now)
 	if from.IsZero() {
 		c.ignore(m)
 		return nil
@@ -62,7 +64,7 @@ func (c *Core) Handle(now time.Time, from handlespace.Identity, m wire.Message) 
 // Closed takes in that a session ended: its elements are away, until the same identity registers them again from another
 // session or the grace runs out.
 func (c *Core) Closed(now time.Time, from handlespace.Identity) []Action {
-	s := step{now: now}
+	s := c.step(now)
 	c.away(&s, from)
 	return s.actions()
 }
@@ -73,7 +75,10 @@ func (c *Core) away(s *step, from handlespace.Identity) {
 		if c.space.Owner(k) != from || w.away() {
 			continue
 		}
-		s.change(c.space.SetState(k, handlespace.Away))
+		if c.space.SetState(k, handlespace.Away) {
+			c.selectors[k.Pool].Put(c.space.Find(k))
+			s.change(k.Pool)
+		}
 		w.leave(s.now.Add(c.cfg.Grace))
 		c.due.fix(w)
 	}
@@ -89,20 +94,19 @@ func (c *Core) Deadline() time.Time {
 
 // remove takes an element out. It must exist.
 func (c *Core) remove(s *step, k handlespace.Key, reason handlespace.DepartReason) {
-	p, e := c.space.Remove(k)
-	c.departed(s, p, e, reason)
+	c.departed(s, k, c.space.Remove(k), reason)
 }
 
-// departed forgets what an element leaves behind when it is out of the handlespace, whose pool now is p.
-func (c *Core) departed(s *step, p *handlespace.Pool, e handlespace.Element, reason handlespace.DepartReason) {
-	k := handlespace.Key{Pool: p.Handle(), PE: e.ID}
+// departed forgets what an element leaves behind when it is out of the handlespace.
+func (c *Core) departed(s *step, k handlespace.Key, e *handlespace.Element, reason handlespace.DepartReason) {
 	c.due.remove(c.watches[k])
 	delete(c.watches, k)
-	if p.Len() == 0 {
-		delete(c.cursors, p.Handle())
+	c.selectors[k.Pool].Remove(e)
+	if c.selectors[k.Pool].Len() == 0 {
+		delete(c.selectors, k.Pool)
 	}
 	c.counters.Departed[reason]++
-	s.change(p, handlespace.Departure{Element: e, Reason: reason})
+	s.change(k.Pool, handlespace.Departure{Element: e, Reason: reason})
 }
 
 // dismiss takes an element out and tells it so, unless it is away (RFC 5352 3.2).

@@ -13,7 +13,7 @@ import (
 // association broke need not register again only to leave. An unknown element is gone already: granted.
 func (c *Core) deregister(s *step, from handlespace.Identity, m *wire.Deregistration) {
 	k := handlespace.Key{Pool: m.Pool, PE: m.PE}
-	p, e, err := c.space.Deregister(from, k)
+	e, err := c.space.Deregister(from, k)
 	response := &wire.DeregistrationResponse{Pool: m.Pool, PE: m.PE}
 	s.send(from, response)
 	var refusal *wire.Error
@@ -23,7 +23,7 @@ func (c *Core) deregister(s *step, from handlespace.Identity, m *wire.Deregistra
 		return
 	}
 	c.counters.Deregistrations++
-	if p != nil {
-		c.departed(s, p, e, handlespace.Deregistered)
+	if e != nil {
+		c.departed(s, k, e, handlespace.Deregistered)
 	}
 }

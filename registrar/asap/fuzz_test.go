@@ -47,12 +47,12 @@ func players() []peer { return []peer{"a", "a.2", "b", "b.2", "c", "r", "s", "no
 type player struct {
 	*world
 	now      time.Time
-	elements map[handlespace.Key]handlespace.Element
+	elements map[handlespace.Key]*handlespace.Element
 }
 
 func newPlayer() *player {
 	w := newWorld(func(c *asap.Config) { c.MaxElements, c.MaxElementsPerIdentity = 9, 5 })
-	return &player{world: w, now: w.start, elements: map[handlespace.Key]handlespace.Element{}}
+	return &player{world: w, now: w.start, elements: map[handlespace.Key]*handlespace.Element{}}
 }
 
 func (p *player) act(what, whom byte) []asap.Action {
@@ -142,11 +142,11 @@ func (p *player) learn(t *testing.T, a asap.Changed) {
 		delete(p.elements, k)
 	}
 	for k := range p.elements {
-		if _, ok := a.Pool.Find(k.PE); k.Pool == h && !ok {
+		if k.Pool == h && a.Pool.Find(k.PE) == nil {
 			t.Fatalf("%v is gone without a departure", k)
 		}
 	}
-	for _, e := range a.Pool.Elements() {
+	for e := range a.Pool.All() {
 		p.elements[handlespace.Key{Pool: h, PE: e.ID}] = e
 		if e.Identity == "" || h == "bank" || !slices.Contains([]string{"a", "b"}, e.Identity) {
 			t.Fatalf("%q serves %q", e.Identity, h)

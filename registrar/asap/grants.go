@@ -51,12 +51,11 @@ func (g Grant) covers(who handlespace.Identity, addr netip.Addr) bool {
 
 // SetGrants replaces all grants. Elements that no longer have one leave as Revoked and are told so.
 func (c *Core) SetGrants(now time.Time, list []Grant) []Action {
-	s := step{now: now}
+	s := c.step(now)
 	c.grants = grantsOf(list)
 	for _, name := range c.space.Owners() {
 		for _, k := range c.space.Owned(name) {
-			e, _ := c.space.Find(k)
-			if err := c.grants.allow(c.space.Owner(k), k.Pool, e.User.Addrs); err != nil {
+			if err := c.grants.allow(c.space.Owner(k), k.Pool, c.space.Find(k).User.Addrs); err != nil {
 				c.dismiss(&s, k, handlespace.Revoked, err.ErrorCause())
 			}
 		}

@@ -75,7 +75,7 @@ func newWorld(change ...func(*asap.Config)) *world {
 
 func (w *world) identity(p peer) handlespace.Identity {
 	if _, ok := w.peers[p]; !ok && p != "nobody" {
-		w.peers[p] = handlespace.Identify(p)
+		w.peers[p] = handlespace.Identify(p, handlespace.Proven)
 	}
 	return w.peers[p]
 }
@@ -205,7 +205,7 @@ func (w *world) name(session uint64) string {
 
 func changedLine(a asap.Changed) string {
 	var all []string
-	for _, e := range a.Pool.Elements() {
+	for e := range a.Pool.All() {
 		all = append(all, fmt.Sprintf("%d %v", e.ID, e.State))
 	}
 	for _, d := range a.Departed {

@@ -23,36 +23,43 @@ const (
 // register is RFC 5352 3.1, the server's rules 1 to 5.
 func (c *Core) register(s *step, from handlespace.Identity, m *wire.Registration) {
 	k := handlespace.Key{Pool: m.Pool, PE: m.Element.ID}
-	before := c.space.Pool(m.Pool)
-	after, err := c.admit(from, m)
+	e, changed, err := c.admit(from, m)
 	if err != nil {
 		s.refuse(from, k, err)
 		s.send(from, &wire.RegistrationResponse{Reject: true, Pool: m.Pool, PE: k.PE, Causes: c.reject(err)})
 		return
 	}
 	c.watch(s, k, m.Element.Life)
-	if cursor := c.cursors[k.Pool]; cursor != nil {
-		cursor.Registered(k.PE)
-	}
-	if after != before {
-		s.change(after)
+	c.registered(k.Pool, e)
+	if changed {
+		s.change(k.Pool)
 	}
 	s.send(from, &wire.RegistrationResponse{Pool: m.Pool, PE: k.PE})
 }
 
 // admit puts the element into its pool, or says why not.
-func (c *Core) admit(from handlespace.Identity, m *wire.Registration) (*handlespace.Pool, *wire.Error) {
+func (c *Core) admit(from handlespace.Identity, m *wire.Registration) (*handlespace.Element, bool, *wire.Error) {
 	e := m.Element
 	e.ASAP = nil // see the package comment
 	e.User.Addrs = unmapped(e.User.Addrs)
 	allowed := c.grants.allow(from, m.Pool, e.User.Addrs)
 	if err := cmp.Or(allowed, sound(e), c.room(from, handlespace.Key{Pool: m.Pool, PE: e.ID})); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	p, err := c.space.Register(c.cfg.Server, from, m.Pool, e)
+	added, changed, err := c.space.Register(c.cfg.Server, from, m.Pool, e)
 	var refusal *wire.Error
 	errors.As(err, &refusal)
-	return p, refusal
+	return added, changed, refusal
+}
+
+// registered tells the pool's selector, which comes with the pool.
+func (c *Core) registered(h wire.PoolHandle, e *handlespace.Element) {
+	selector := c.selectors[h]
+	if selector == nil {
+		selector = policy.New(e.Policy.Type)
+		c.selectors[h] = selector
+	}
+	selector.Registered(e)
 }
 
 // sound checks the element's own values.

@@ -258,7 +258,7 @@ func TestRegistrationIsRecorded(t *testing.T) {
 	e := element(1, addrs("::ffff:10.0.0.1"))
 	e.Home = 0xbad
 	e.ASAP = &wire.Transport{Protocol: wire.ProtocolSCTP, Port: 1, Addrs: e.User.Addrs}
-	got := w.play(sends(0, "a", &wire.Registration{Pool: "web", Element: e}))[0].(asap.Changed).Pool.At(0)
+	got := w.play(sends(0, "a", &wire.Registration{Pool: "web", Element: e}))[0].(asap.Changed).Pool.Find(1)
 	if got.Home != server {
 		t.Errorf("RFC 5352 3.1 rule 4: the home is %v, want ours", got.Home)
 	}

@@ -6,7 +6,6 @@ import (
 	"sort"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
-	"github.com/weir-lb/weir/registrar/policy"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -23,13 +22,13 @@ const (
 func (c *Core) resolve(s *step, from handlespace.Identity, m *wire.HandleResolution) {
 	response := &wire.HandleResolutionResponse{Pool: m.Pool}
 	s.send(from, response)
-	p := c.space.Pool(m.Pool)
-	if p == nil {
+	overall, ok := c.space.Policy(m.Pool)
+	if !ok {
 		response.Causes = c.reject(refuse(wire.CauseUnknownPoolHandle, ""))
 		return
 	}
-	response.Elements = c.choose(p, m.Items)
-	if overall := p.Policy(); overall.Type != wire.PolicyRoundRobin {
+	response.Elements = c.choose(m.Pool, m.Items)
+	if overall.Type != wire.PolicyRoundRobin {
 		response.Policy = &overall
 	}
 	c.cut(response)
@@ -41,7 +40,7 @@ func (c *Core) resolve(s *step, from handlespace.Identity, m *wire.HandleResolut
 	c.counters.Resolutions++
 }
 
-func (c *Core) choose(p *handlespace.Pool, items *uint32) []wire.PoolElement {
+func (c *Core) choose(h wire.PoolHandle, items *uint32) []wire.PoolElement {
 	limit := maxResolved
 	if items != nil {
 		limit = int(min(*items, maxResolved))
@@ -49,12 +48,7 @@ func (c *Core) choose(p *handlespace.Pool, items *uint32) []wire.PoolElement {
 	if limit == 0 {
 		limit = standardItems
 	}
-	cursor := c.cursors[p.Handle()]
-	if cursor == nil {
-		cursor = &policy.Cursor{}
-		c.cursors[p.Handle()] = cursor
-	}
-	chosen := policy.Order(p, cursor, c.cfg.Rand, limit)
+	chosen := c.selectors[h].Select(c.cfg.Rand, limit)
 	elements := make([]wire.PoolElement, len(chosen))
 	for i, e := range chosen {
 		elements[i] = e.Wire()
@@ -74,7 +68,7 @@ func (c *Core) cut(m *wire.HandleResolutionResponse) {
 	})
 	m.Elements = all[:tooMany]
 	for _, e := range all[tooMany:] {
-		c.cursors[m.Pool].Withdraw(e.ID)
+		c.selectors[m.Pool].Withdraw(e.ID)
 	}
 }
 

@@ -70,7 +70,7 @@ func (c *Core) Forgive(now time.Time) {
 
 // Tick does what is due at now: keep-alives, and the end of lives, graces and waits for answers.
 func (c *Core) Tick(now time.Time) []Action {
-	s := step{now: now}
+	s := c.step(now)
 	for len(c.due) > 0 && past(c.due[0].due(), now) {
 		c.lapse(&s, c.due[0])
 	}

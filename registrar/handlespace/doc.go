@@ -2,17 +2,19 @@
 
 // Package handlespace holds the pools of a registrar, their elements, and who owns each.
 //
-// A Space is the truth; it belongs to one goroutine. A Pool is an immutable snapshot of one pool: it may be kept, compared
-// by pointer, and read from any goroutine. A change makes a new snapshot of the one pool it touches, which costs a copy of
-// that pool's element pointers; a change that changes nothing keeps the old one.
+// A Space is the truth; it belongs to one goroutine. An Element never changes: a change puts another in its place. A Pool is
+// an immutable snapshot of one pool, made when it is asked for, at no cost that grows with the pool: it may be kept, compared
+// by pointer, and read from any goroutine. What changes after that copies no more than the path to the one element.
 //
 // Its invariants (RFC 5352 3.1):
 //   - a PE identifier is unique in its pool, and belongs to the identity that registered it until it leaves;
 //   - all elements of a pool agree with it on the policy's type, the transport protocol, and the transport use;
-//   - an element is owned by exactly one session of its identity, the last that registered it;
+//   - an element has one home registrar. One that registered here is owned by exactly one session of its identity, the last
+//     that registered it; one that another registrar told of is owned by nobody here, and has no identity;
+//   - a home's checksum is that of its elements;
 //   - a pool has at least one element; the last one to leave takes the pool with it;
-//   - nothing enters without an Identity, and only an authenticated session yields one.
+//   - nothing registers without an Identity.
 //
-// It will not judge what an identity may do (package asap does), know a policy's meaning (package policy), keep time, or
-// speak a protocol.
+// It will not judge what an identity may do (package asap does) or whether another registrar tells the truth (package enrp
+// does), know a policy's meaning (package policy), keep time, or speak a protocol.
 package handlespace

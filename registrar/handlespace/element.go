@@ -5,6 +5,7 @@ package handlespace
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/weir-lb/weir/registrar/wire"
@@ -32,29 +33,62 @@ func (s State) String() string {
 	return fmt.Sprintf("state %d", uint8(s))
 }
 
-// Element is a pool element as registered. Its slices are shared with the snapshots: do not write to them.
+// Element is a pool element as it was at some time. The Space makes them and never changes one, but puts another in its
+// place; nobody else may write to one either.
 type Element struct {
 	ID       wire.PEID
-	Identity string // the name of who registered it
 	Home     wire.ServerID
-	Life     int32 // s, wire.LifeInfinite for ever
+	Life     int32  // s, wire.LifeInfinite for ever
+	slot     uint32 // see Slot
+	Identity string // the name of who registered it here; "" if another registrar told of it
 	User     wire.Transport
 	Policy   wire.Policy
 	ASAP     *wire.Transport // where it speaks ASAP over SCTP; nil if it came over TCP
 	State    State
 }
 
+// Slot is a number that no other element of its pool has while this one is there, and that it keeps until it leaves. It is
+// below the greatest number of elements that the pool ever had: an index for tables beside the handlespace.
+func (e *Element) Slot() int { return int(e.slot) }
+
 // Wire is the element as the protocol has it.
-func (e Element) Wire() wire.PoolElement {
+func (e *Element) Wire() wire.PoolElement {
 	return wire.PoolElement{
 		ID: e.ID, Home: e.Home, Life: e.Life, User: e.User, Policy: e.Policy, ASAP: e.ASAP,
 	}
 }
 
-func (e *Element) equal(o *Element) bool {
-	return e.ID == o.ID && e.Identity == o.Identity && e.Home == o.Home && e.Life == o.Life && e.State == o.State &&
-		equalTransports(&e.User, &o.User) && equalTransports(e.ASAP, o.ASAP) &&
-		e.Policy.Type == o.Policy.Type && bytes.Equal(e.Policy.Data, o.Policy.Data)
+// roomy is an element with room for what most have one of, so that it is one piece of memory.
+type roomy struct {
+	Element
+	addr [1]netip.Addr
+	data [8]byte
+}
+
+// newElement is an Up element that shares no memory with we but the ASAP transport, which is never written to.
+func newElement(we *wire.PoolElement, home wire.ServerID, identity string, slot uint32) *Element {
+	r := &roomy{Element: Element{
+		ID: we.ID, Home: home, Life: we.Life, slot: slot, Identity: identity, User: we.User, Policy: we.Policy, ASAP: we.ASAP,
+	}}
+	r.User.Addrs = append(r.addr[:0], we.User.Addrs...)
+	r.User.Opaque = slices.Clone(we.User.Opaque)
+	r.Policy.Data = append(r.data[:0], we.Policy.Data...)
+	return &r.Element
+}
+
+// copy is an element like e, to be changed before anybody else sees it.
+func (e *Element) copy() *Element {
+	we := e.Wire()
+	next := newElement(&we, e.Home, e.Identity, e.slot)
+	next.State = e.State
+	return next
+}
+
+// is says whether e is just what newElement would make of this.
+func (e *Element) is(we *wire.PoolElement, home wire.ServerID, identity string) bool {
+	return e.Home == home && e.Life == we.Life && e.State == Up && e.Identity == identity &&
+		equalTransports(&e.User, &we.User) && equalTransports(e.ASAP, we.ASAP) &&
+		e.Policy.Type == we.Policy.Type && bytes.Equal(e.Policy.Data, we.Policy.Data)
 }
 
 func equalTransports(a, b *wire.Transport) bool {
@@ -63,38 +97,4 @@ func equalTransports(a, b *wire.Transport) bool {
 	}
 	return a.Protocol == b.Protocol && a.Port == b.Port && a.Use == b.Use && a.ServiceCode == b.ServiceCode &&
 		slices.Equal(a.Addrs, b.Addrs) && bytes.Equal(a.Opaque, b.Opaque)
-}
-
-// DepartReason says why an element left its pool.
-type DepartReason uint8
-
-const (
-	// Deregistered: by itself.
-	Deregistered DepartReason = iota
-	// Lost: a keep-alive was not answered, or the element was Away for longer than the grace.
-	Lost
-	// Expired: its registration life is over.
-	Expired
-	// Unreachable: too many peers reported that they cannot reach it.
-	Unreachable
-	// Revoked: its identity may no longer serve this pool from this address.
-	Revoked
-
-	// DepartReasons is how many there are.
-	DepartReasons = int(Revoked) + 1
-)
-
-// String gives the reason in lower case, "deregistered".
-func (r DepartReason) String() string {
-	names := [DepartReasons]string{"deregistered", "lost", "expired", "unreachable", "revoked"}
-	if int(r) < len(names) {
-		return names[r]
-	}
-	return fmt.Sprintf("reason %d", uint8(r))
-}
-
-// Departure is an element that left its pool.
-type Departure struct {
-	Element Element // as it was last
-	Reason  DepartReason
 }

@@ -22,7 +22,7 @@ func (s session) RemoteAddrs() []netip.AddrPort {
 }
 
 func identity(id uint64, name string) handlespace.Identity {
-	return handlespace.Identify(session{id, name})
+	return handlespace.Identify(session{id, name}, handlespace.Proven)
 }
 
 // tcp is an element that serves 10.0.0.11:port over TCP, round robin.

@@ -3,8 +3,7 @@
 package handlespace
 
 import (
-	"cmp"
-	"slices"
+	"iter"
 
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -16,7 +15,7 @@ type Pool struct {
 	protocol   wire.Protocol
 	use        wire.TransportUse
 	generation uint64
-	elements   []*Element // by identifier; the elements are shared among snapshots and never written to
+	elements   tree
 }
 
 // Handle is the pool's name.
@@ -35,52 +34,11 @@ func (p *Pool) Use() wire.TransportUse { return p.use }
 // was founded again never repeats one.
 func (p *Pool) Generation() uint64 { return p.generation }
 
-// Len is the number of elements; 0 only for a pool whose last element just left.
-func (p *Pool) Len() int { return len(p.elements) }
+// Len is the number of elements; 0 only for a pool that is gone.
+func (p *Pool) Len() int { return p.elements.len() }
 
-// At is the element at index i in the order of identifiers; i must be in [0, Len()).
-func (p *Pool) At(i int) Element { return *p.elements[i] }
+// All are the elements in the order of identifiers.
+func (p *Pool) All() iter.Seq[*Element] { return p.elements.from(0) }
 
-// Elements is a new slice of all elements in the order of identifiers.
-func (p *Pool) Elements() []Element {
-	all := make([]Element, len(p.elements))
-	for i, e := range p.elements {
-		all[i] = *e
-	}
-	return all
-}
-
-// Find is the element with this identifier, if the pool has it.
-func (p *Pool) Find(id wire.PEID) (Element, bool) {
-	i, found := p.Search(id)
-	if !found {
-		return Element{}, false
-	}
-	return *p.elements[i], true
-}
-
-// Search is the index of the element with this identifier, or, if there is none, of the next higher one: Len() if none is.
-func (p *Pool) Search(id wire.PEID) (index int, found bool) {
-	return slices.BinarySearchFunc(p.elements, id, func(e *Element, id wire.PEID) int { return cmp.Compare(e.ID, id) })
-}
-
-// with is p with e in place of the element of the same identifier, or added.
-func (p *Pool) with(e *Element) *Pool {
-	i, found := p.Search(e.ID)
-	next := *p
-	if found {
-		next.elements = slices.Clone(p.elements)
-		next.elements[i] = e
-		return &next
-	}
-	next.elements = make([]*Element, 0, len(p.elements)+1)
-	next.elements = append(append(append(next.elements, p.elements[:i]...), e), p.elements[i:]...)
-	return &next
-}
-
-// without is p but for the element at index i.
-func (p *Pool) without(i int) *Pool {
-	next := *p
-	next.elements = slices.Concat(p.elements[:i], p.elements[i+1:])
-	return &next
-}
+// Find is the element with this identifier, nil if the pool has none.
+func (p *Pool) Find(id wire.PEID) *Element { return p.elements.find(id) }

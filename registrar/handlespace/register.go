@@ -5,59 +5,127 @@ package handlespace
 import "github.com/weir-lb/weir/registrar/wire"
 
 // Register adds an element to a pool, founding the pool if there is none, or replaces the attributes of the element of the
-// same identifier, which must be the same identity's (RFC 5352 3.1 rules 1 to 4). The element then is Up, home owns it,
-// and it belongs to by's session, from whatever session of that identity it belonged to before.
+// same identifier, which must be the same identity's or nobody's (RFC 5352 3.1 rules 1 to 4). The element then is Up, home
+// is its home, and it belongs to by's session, from whatever session of that identity it belonged to before. Any identity
+// can claim an element that nobody owns here, as a pool element does whose home is gone: whether this one may, the caller
+// has to know.
 //
-// It returns the pool's snapshot, the same one as before if nothing that a snapshot shows has changed. Every error is a
-// *wire.Error, and then nothing has changed: CauseSecurity without an identity, CauseInconsistentPolicy,
-// CauseInconsistentTransport, CauseInconsistentTransportUse, CauseNonUniquePEID.
-func (s *Space) Register(home wire.ServerID, by Identity, h wire.PoolHandle, we wire.PoolElement) (*Pool, error) {
+// It returns the element as it is now, and whether anything has changed that a snapshot shows. Every error is a *wire.Error,
+// and then nothing has changed: CauseSecurity without an identity, CauseInconsistentPolicy, CauseInconsistentTransport,
+// CauseInconsistentTransportUse, CauseNonUniquePEID.
+func (s *Space) Register(
+	home wire.ServerID, by Identity, h wire.PoolHandle, we wire.PoolElement,
+) (e *Element, changed bool, err error) {
 	if by.IsZero() {
-		return nil, refuse(wire.CauseSecurity, "no proven identity", nil)
+		return nil, false, refuse(wire.CauseSecurity, "nobody is behind the registration", nil)
 	}
+	return s.enter(home, by, h, &we)
+}
+
+// Learn takes an element in that another registrar told of, with home as its home (RFC 5353 3.3.1). Nobody owns it here, it
+// has no identity, and it is Up. As in Register it founds its pool or replaces what was known of it.
+//
+// Where what is told contradicts what is known:
+//   - An element of the same identifier whose home is another registrar, even ourselves, is replaced: RFC 5353 3.3.1 rule 3
+//     has no exception, the last that registered the element is right. This is how an element changes its home. If it was
+//     owned here, it is not any more; the caller has to end what it did for it. Of two elements that drew the same
+//     identifier at two registrars at the same time the later one stays, everywhere, and the other has to draw again.
+//   - A policy type, transport protocol or transport use other than the pool's is refused as in Register: RFC 5353 is
+//     silent, and RFC 5352 3.1 does not let a pool have two. It happens if a pool is founded at two registrars at the same
+//     time, or while they do not see each other. Each then keeps what it has, and the checksums of the two differ until one
+//     side's elements are gone: the caller should not ask for a handle table again and again because of that.
+//
+// Results are as those of Register.
+func (s *Space) Learn(
+	home wire.ServerID, h wire.PoolHandle, we wire.PoolElement,
+) (e *Element, changed bool, err error) {
+	return s.enter(home, Identity{}, h, &we)
+}
+
+// enter is Register and Learn; by is zero for Learn.
+func (s *Space) enter(
+	home wire.ServerID, by Identity, h wire.PoolHandle, we *wire.PoolElement,
+) (*Element, bool, error) {
 	p := s.pools[h]
 	if p == nil {
 		p = found(h, we)
-	} else if err := p.admits(by, we); err != nil {
-		return nil, err
+		s.pools[h] = p
+	} else if err := p.admits(we); err != nil {
+		return nil, false, err
 	}
-	s.own(Key{h, we.ID}, by)
-	return s.put(p, &Element{
-		ID: we.ID, Identity: by.Name(), Home: home, Life: we.Life, User: we.User, Policy: we.Policy, ASAP: we.ASAP,
-	}), nil
+	e := p.elements.find(we.ID)
+	if e == nil {
+		return s.add(p, home, by, we), true, nil
+	}
+	if !by.IsZero() && e.Identity != "" && e.Identity != by.Name() {
+		return nil, false, refuse(wire.CauseNonUniquePEID, "another identity's element has this identifier", nil)
+	}
+	next, changed := s.replace(p, e, home, by, we)
+	return next, changed, nil
+}
+
+func (s *Space) add(p *pool, home wire.ServerID, by Identity, we *wire.PoolElement) *Element {
+	e := newElement(we, home, by.Name(), p.seat())
+	s.elements++
+	s.put(p, e)
+	s.settle(Key{p.handle, e.ID}, home)
+	if !by.IsZero() {
+		s.own(p, e.slot, by)
+	}
+	return e
+}
+
+func (s *Space) replace(p *pool, e *Element, home wire.ServerID, by Identity, we *wire.PoolElement) (*Element, bool) {
+	if p.seats[e.slot].by != by {
+		s.disown(p, e)
+		if !by.IsZero() {
+			s.own(p, e.slot, by)
+		}
+	}
+	if e.is(we, home, by.Name()) {
+		return e, false
+	}
+	if e.Home != home {
+		s.depart(Key{p.handle, e.ID}, e.Home)
+		s.settle(Key{p.handle, e.ID}, home)
+	}
+	next := newElement(we, home, by.Name(), e.slot)
+	s.put(p, next)
+	return next, true
 }
 
 // Deregister takes an element out for the identity that owns it, in any of its sessions (RFC 5352 2.2.2: "a PE may only
-// de-register itself"). As with Remove the pool is nil, without an error, if there is no such element. The error is a
-// *wire.Error with CauseSecurity: the element is another identity's.
-func (s *Space) Deregister(by Identity, k Key) (*Pool, Element, error) {
-	if owner := s.Owner(k); !owner.IsZero() && owner.Name() != by.Name() {
-		return nil, Element{}, refuse(wire.CauseSecurity, "the element is another identity's", nil)
+// de-register itself"). As with Remove the result is nil, without an error, if there is no such element. The error is a
+// *wire.Error with CauseSecurity: the element is another identity's. One that nobody owns here goes for any identity, as it
+// can be claimed by any.
+func (s *Space) Deregister(by Identity, k Key) (*Element, error) {
+	if owner := s.Owner(k); by.IsZero() || !owner.IsZero() && owner.Name() != by.Name() {
+		return nil, refuse(wire.CauseSecurity, "the element is another identity's", nil)
 	}
-	p, e := s.Remove(k)
-	return p, e, nil
+	return s.Remove(k), nil
 }
 
 // found is a pool without elements that agrees with its founder (RFC 5352 3.1 rule 1).
-func found(h wire.PoolHandle, founder wire.PoolElement) *Pool {
-	return &Pool{handle: h, policy: founder.Policy, protocol: founder.User.Protocol, use: founder.User.Use}
+func found(h wire.PoolHandle, founder *wire.PoolElement) *pool {
+	e := newElement(founder, 0, "", 0) // a copy, which nobody else writes to
+	return &pool{
+		Pool:      Pool{handle: h, policy: e.Policy, protocol: e.User.Protocol, use: e.User.Use},
+		transport: e.User,
+	}
 }
 
 // admits checks what RFC 5352 3.1 rules 2 and 3 ask of a pool's elements.
-func (p *Pool) admits(by Identity, we wire.PoolElement) error {
+func (p *pool) admits(we *wire.PoolElement) error {
 	if we.Policy.Type != p.policy.Type {
 		tlv, _ := p.policy.AppendTLV(nil)
 		return refuse(wire.CauseInconsistentPolicy, "the pool's policy is "+p.policy.Type.String(), tlv)
 	}
 	if we.User.Protocol != p.protocol {
-		tlv, _ := p.elements[0].User.AppendTLV(nil)
+		tlv, _ := p.transport.AppendTLV(nil)
 		return refuse(wire.CauseInconsistentTransport, "the pool's transport is "+p.protocol.String(), tlv)
 	}
 	if we.User.Use != p.use {
 		return refuse(wire.CauseInconsistentTransportUse, "the pool's transport use is "+p.use.String(), nil)
-	}
-	if e, ok := p.Find(we.ID); ok && e.Identity != by.Name() {
-		return refuse(wire.CauseNonUniquePEID, "another identity's element has this identifier", nil)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestRegisterRules(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := handlespace.New()
 			before := mustRegister(t, s, a, "p", tt.founder)
-			_, err := s.Register(home, tt.by, "p", tt.element)
+			_, _, err := s.Register(home, tt.by, "p", tt.element)
 			var we *wire.Error
 			if !errors.As(err, &we) {
 				t.Fatalf("error %v, want a *wire.Error", err)
@@ -63,8 +63,8 @@ func TestFounderSetsThePool(t *testing.T) {
 	if w, ok := p.Policy().Weight(); !ok || w != 5 || p.Protocol() != wire.ProtocolSCTP || p.Use() != wire.UseDataControl {
 		t.Errorf("pool has policy %v, transport %v, use %v", p.Policy(), p.Protocol(), p.Use())
 	}
-	got, ok := p.Find(7)
-	if !ok || got.Home != home || got.Identity != "pe" || got.State != handlespace.Up || got.Wire().User.Port != 80 {
+	got := p.Find(7)
+	if got == nil || got.Home != home || got.Identity != "pe" || got.State != handlespace.Up || got.Wire().User.Port != 80 {
 		t.Errorf("element %+v", got)
 	}
 }
@@ -80,7 +80,7 @@ func TestReregistrationReplaces(t *testing.T) {
 	if second.Generation() <= first.Generation() {
 		t.Errorf("generation %d after %d", second.Generation(), first.Generation())
 	}
-	if was, is := first.At(0).User.Port, second.At(0).User.Port; was != 80 || is != 81 {
+	if was, is := first.Find(1).User.Port, second.Find(1).User.Port; was != 80 || is != 81 {
 		t.Errorf("ports %d, %d, want 80 in the old snapshot and 81 in the new", was, is)
 	}
 }
@@ -90,12 +90,12 @@ func TestNewSessionSupersedes(t *testing.T) {
 	old, now := identity(1, "pe"), identity(2, "pe")
 	k := handlespace.Key{Pool: "p", PE: 1}
 	mustRegister(t, s, old, "p", tcp(1, 80))
-	if p := s.SetState(k, handlespace.Away); p.At(0).State != handlespace.Away {
+	if !s.SetState(k, handlespace.Away) || s.Pool("p").Find(1).State != handlespace.Away {
 		t.Fatal("not away")
 	}
 	p := mustRegister(t, s, now, "p", tcp(1, 80))
-	if p.At(0).State != handlespace.Up || s.Owner(k) != now || s.NumOwned("pe") != 1 {
-		t.Errorf("state %v, owner's session %d, %d owned", p.At(0).State, s.Owner(k).Session(), s.NumOwned("pe"))
+	if p.Find(1).State != handlespace.Up || s.Owner(k) != now || s.NumOwned("pe") != 1 {
+		t.Errorf("state %v, owner's session %d, %d owned", p.Find(1).State, s.Owner(k).Session(), s.NumOwned("pe"))
 	}
 }
 
@@ -104,15 +104,15 @@ func TestDeregister(t *testing.T) {
 	a, b := identity(1, "pe-a"), identity(2, "pe-b")
 	k := handlespace.Key{Pool: "p", PE: 1}
 	mustRegister(t, s, a, "p", tcp(1, 80))
-	if _, _, err := s.Deregister(b, k); err == nil || s.Len() != 1 {
+	if _, err := s.Deregister(b, k); err == nil || s.Len() != 1 {
 		t.Error("another identity's element was deregistered")
 	}
-	if p, _, err := s.Deregister(b, handlespace.Key{Pool: "p", PE: 2}); p != nil || err != nil {
-		t.Errorf("unknown element: pool %v, error %v", p, err)
+	if e, err := s.Deregister(b, handlespace.Key{Pool: "p", PE: 2}); e != nil || err != nil {
+		t.Errorf("unknown element: %v, error %v", e, err)
 	}
-	p, e, err := s.Deregister(identity(3, "pe-a"), k)
-	if err != nil || e.ID != 1 || p.Len() != 0 || p.Handle() != "p" {
-		t.Errorf("pool %v, element %v, error %v", p, e, err)
+	e, err := s.Deregister(identity(3, "pe-a"), k)
+	if err != nil || e.ID != 1 {
+		t.Errorf("element %v, error %v", e, err)
 	}
 	if s.Pool("p") != nil || s.NumPools() != 0 || len(s.Owners()) != 0 {
 		t.Error("RFC 5352 3.2: the last element must take the pool with it")
@@ -123,12 +123,14 @@ func mustRegister(
 	t *testing.T, s *handlespace.Space, by handlespace.Identity, h wire.PoolHandle, e wire.PoolElement,
 ) *handlespace.Pool {
 	t.Helper()
-	p, err := s.Register(home, by, h, e)
+	before := s.Pool(h)
+	added, changed, err := s.Register(home, by, h, e)
 	if err != nil {
 		t.Fatalf("register %v: %v", e.ID, err)
 	}
-	if p != s.Pool(h) {
-		t.Fatal("the snapshot returned is not the pool's")
+	p := s.Pool(h)
+	if added != p.Find(e.ID) || changed != (p != before) {
+		t.Fatalf("returned %v, changed: %v; the snapshot says otherwise", added, changed)
 	}
 	return p
 }

@@ -3,7 +3,6 @@
 package handlespace
 
 import (
-	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -17,18 +16,36 @@ type Key struct {
 	PE   wire.PEID
 }
 
-// Space is a registrar's handlespace. It is not safe for concurrent use; its snapshots are.
+// Space is a registrar's handlespace. It is not safe for concurrent use; its snapshots and elements are.
 type Space struct {
-	pools map[wire.PoolHandle]*Pool
-	// owned is each identity's elements, by its name, and the session that each belongs to.
-	owned      map[string]map[Key]Identity
+	pools      map[wire.PoolHandle]*pool
+	owners     map[string]*owner
+	homes      map[wire.ServerID]*home
 	elements   int
 	generation uint64
 }
 
 // New makes an empty handlespace.
 func New() *Space {
-	return &Space{pools: map[wire.PoolHandle]*Pool{}, owned: map[string]map[Key]Identity{}}
+	return &Space{
+		pools: map[wire.PoolHandle]*pool{}, owners: map[string]*owner{}, homes: map[wire.ServerID]*home{},
+	}
+}
+
+// pool is one that is there, and how each of its elements is seated.
+type pool struct {
+	Pool            // the elements as they are now
+	latest    *Pool // the snapshot of just that; nil if none was asked for since the last change
+	transport wire.Transport
+	seats     []seat // by slot
+	free      []uint32
+}
+
+// seat is what the Space knows of an element beside what everybody sees. A free one is zero.
+type seat struct {
+	element *Element
+	by      Identity // who owns it, in which session
+	place   int      // in its owner's list
 }
 
 // Len is the number of elements in all pools.
@@ -37,107 +54,141 @@ func (s *Space) Len() int { return s.elements }
 // NumPools is the number of pools.
 func (s *Space) NumPools() int { return len(s.pools) }
 
-// Pool is the pool of this name as it is now, nil if there is none.
-func (s *Space) Pool(h wire.PoolHandle) *Pool { return s.pools[h] }
+// Pool is the pool of this name as it is now, nil if there is none. It is the same snapshot as before if nothing that it
+// shows has changed.
+func (s *Space) Pool(h wire.PoolHandle) *Pool {
+	p := s.pools[h]
+	if p == nil {
+		return nil
+	}
+	return p.snapshot()
+}
+
+// Policy is the overall policy of the pool of this name, as its snapshot has it, which is not made for that; false if there
+// is no such pool.
+func (s *Space) Policy(h wire.PoolHandle) (wire.Policy, bool) {
+	p := s.pools[h]
+	if p == nil {
+		return wire.Policy{}, false
+	}
+	return p.policy, true
+}
 
 // Pools are all pools as they are now, in no order. The Space may change meanwhile.
-func (s *Space) Pools() iter.Seq[*Pool] { return maps.Values(maps.Clone(s.pools)) }
-
-// NumOwned is how many elements the identity of this name owns, in all its sessions.
-func (s *Space) NumOwned(name string) int { return len(s.owned[name]) }
-
-// Owned are the elements that the identity of this name owns in all its sessions, by pool and identifier.
-func (s *Space) Owned(name string) []Key {
-	return slices.SortedFunc(maps.Keys(s.owned[name]), func(a, b Key) int {
-		return cmp.Or(cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.PE, b.PE))
-	})
-}
-
-// Owners are the names of all identities that own an element, in order.
-func (s *Space) Owners() []string { return slices.Sorted(maps.Keys(s.owned)) }
-
-// Owner is whom an element belongs to, in the session that registered it last; the zero Identity if there is no such
-// element.
-func (s *Space) Owner(k Key) Identity {
-	e, ok := s.Find(k)
-	if !ok {
-		return Identity{}
+func (s *Space) Pools() iter.Seq[*Pool] {
+	all := slices.Collect(maps.Values(s.pools))
+	return func(yield func(*Pool) bool) {
+		for _, p := range all {
+			if p.Len() > 0 && !yield(p.snapshot()) {
+				return
+			}
+		}
 	}
-	return s.owned[e.Identity][k]
 }
 
-// Find is the element of this name, if there is one.
-func (s *Space) Find(k Key) (Element, bool) {
+// Find is the element of this name as it is now, nil if there is none.
+func (s *Space) Find(k Key) *Element {
 	p := s.pools[k.Pool]
 	if p == nil {
-		return Element{}, false
+		return nil
 	}
-	return p.Find(k.PE)
+	return p.elements.find(k.PE)
 }
 
-// SetState makes an element Up or Away, and returns its pool's snapshot. The element must exist.
-func (s *Space) SetState(k Key, state State) *Pool {
-	e, ok := s.Find(k)
-	if !ok {
-		panic("handlespace: state of an element that does not exist")
-	}
-	e.State = state
-	return s.put(s.pools[k.Pool], &e)
-}
-
-// Remove takes an element out, whoever owns it, and returns it and the snapshot of its pool after that: with no elements
-// if it was the last (RFC 5352 3.2: the pool is then gone). The pool is nil if there is no such element.
-func (s *Space) Remove(k Key) (*Pool, Element) {
-	p := s.pools[k.Pool]
-	if p == nil {
-		return nil, Element{}
-	}
-	i, found := p.Search(k.PE)
-	if !found {
-		return nil, Element{}
-	}
-	e := p.At(i)
-	s.disown(k, e.Identity)
-	s.elements--
-	next := s.stamp(p.without(i))
-	if next.Len() == 0 {
-		delete(s.pools, k.Pool)
-	} else {
-		s.pools[k.Pool] = next
-	}
-	return next, e
-}
-
-// put stores e in p, which may be a snapshot that is not in the Space yet, unless p has an equal element already.
-func (s *Space) put(p *Pool, e *Element) *Pool {
-	i, found := p.Search(e.ID)
-	if found && p.elements[i].equal(e) {
-		return p
-	}
-	if !found {
-		s.elements++
-	}
-	next := s.stamp(p.with(e))
-	s.pools[p.handle] = next
-	return next
-}
-
-func (s *Space) stamp(p *Pool) *Pool {
+// Gone is what an observer of a pool sees that is not there any more: a snapshot without elements.
+func (s *Space) Gone(h wire.PoolHandle) *Pool {
 	s.generation++
-	p.generation = s.generation
-	return p
+	return &Pool{handle: h, generation: s.generation}
 }
 
-func (s *Space) own(k Key, by Identity) {
-	if s.owned[by.Name()] == nil {
-		s.owned[by.Name()] = map[Key]Identity{}
+// SetState makes an element Up or Away, and says whether that changed it. The element must exist.
+func (s *Space) SetState(k Key, state State) (changed bool) {
+	p, e := s.mustFind(k)
+	if e.State == state {
+		return false
 	}
-	s.owned[by.Name()][k] = by
+	next := e.copy()
+	next.State = state
+	s.put(p, next)
+	return true
 }
 
-func (s *Space) disown(k Key, name string) {
-	delete(s.owned[name], k)
-	if len(s.owned[name]) == 0 {
-		delete(s.owned, name)
+// Rehome gives an element another home registrar, and says whether that changed it. Who owns it stays. The element must
+// exist.
+func (s *Space) Rehome(k Key, to wire.ServerID) (changed bool) {
+	p, e := s.mustFind(k)
+	if e.Home == to {
+		return false
 	}
+	s.depart(k, e.Home)
+	s.settle(k, to)
+	next := e.copy()
+	next.Home = to
+	s.put(p, next)
+	return true
+}
+
+func (s *Space) mustFind(k Key) (*pool, *Element) {
+	e := s.Find(k)
+	if e == nil {
+		panic("handlespace: change of an element that does not exist")
+	}
+	return s.pools[k.Pool], e
+}
+
+// Remove takes an element out, whoever owns it, and returns it as it was last; nil if there is no such element. The last
+// one takes the pool with it (RFC 5352 3.2).
+func (s *Space) Remove(k Key) *Element {
+	p := s.pools[k.Pool]
+	if p == nil {
+		return nil
+	}
+	e := p.elements.find(k.PE)
+	if e == nil {
+		return nil
+	}
+	s.disown(p, e)
+	s.depart(k, e.Home)
+	p.elements.remove(e.ID)
+	p.seats[e.slot] = seat{}
+	p.free = append(p.free, e.slot)
+	s.touch(p)
+	s.elements--
+	if p.Len() == 0 {
+		delete(s.pools, k.Pool)
+	}
+	return e
+}
+
+// put stores e in p, which may be a pool that is not in the Space yet.
+func (s *Space) put(p *pool, e *Element) {
+	p.elements.put(e)
+	p.seats[e.slot].element = e
+	s.touch(p)
+}
+
+// touch notes that p is not any more as its last snapshot.
+func (s *Space) touch(p *pool) {
+	s.generation++
+	p.generation, p.latest = s.generation, nil
+}
+
+func (p *pool) snapshot() *Pool {
+	if p.latest == nil {
+		now := p.Pool
+		now.elements = p.elements.snapshot()
+		p.latest = &now
+	}
+	return p.latest
+}
+
+// seat is a free slot.
+func (p *pool) seat() uint32 {
+	if last := len(p.free) - 1; last >= 0 {
+		slot := p.free[last]
+		p.free = p.free[:last]
+		return slot
+	}
+	p.seats = append(p.seats, seat{})
+	return uint32(len(p.seats) - 1)
 }

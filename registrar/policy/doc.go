@@ -3,9 +3,9 @@
 // Package policy chooses among a pool's elements (RFC 5356): an order for a handle resolution, weights for steering.
 //
 // It owns what each policy of RFC 5356 means: round robin and weighted round robin (wheel.go, 4.1 and 4.2), the draws
-// (lottery.go, 4.3, 4.4 and 5.4) and the rankings (ranking.go, 4.5 and 5.1 to 5.3). Its functions read an immutable
-// snapshot; what a policy remembers from one resolution to the next is in a Cursor that the caller keeps, and randomness is
-// passed in. Its invariants: only elements that are up get new work, each is named at most once, of a weighted pool only
+// (lottery.go, 4.3, 4.4 and 5.4) and the rankings (ranking.go, 4.5 and 5.1 to 5.3). A
+// Selector follows one pool, change by change, and remembers what a policy needs from one resolution to the next; weights are
+// a function of an immutable snapshot; randomness is passed in. Its invariants: only elements that are up get new work, each is named at most once, of a weighted pool only
 // those of a weight above 0 get any, and load alone never leaves a pool without an element.
 //
 // It will not change a pool, keep time, or have a random source of its own.

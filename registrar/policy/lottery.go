@@ -40,18 +40,18 @@ func chance(p wire.Policy) (weight uint32, other bool) {
 	return 0, true
 }
 
-func (l *lottery) order(p *handlespace.Pool, rnd *rand.Rand, limit int) []handlespace.Element {
-	if l.generation != p.Generation() {
+func (l *lottery) order(p *members, rnd *rand.Rand, limit int) []*handlespace.Element {
+	if l.generation != p.generation {
 		l.rebuild(p)
 	}
-	order := make([]handlespace.Element, 0, min(limit, p.Len()))
+	order := make([]*handlespace.Element, 0, min(limit, p.len()))
 	for _, i := range l.draw(rnd, limit) {
-		order = append(order, p.At(i))
+		order = append(order, p.at(i))
 	}
 	for i := 0; i < len(l.others) && len(order) < limit; i++ { // Fisher-Yates, as far as needed
 		j := i + rnd.IntN(len(l.others)-i)
 		l.others[i], l.others[j] = l.others[j], l.others[i]
-		order = append(order, p.At(l.others[i]))
+		order = append(order, p.at(l.others[i]))
 	}
 	return order
 }
@@ -92,20 +92,20 @@ func (l *lottery) add(i int, weight uint64) {
 	}
 }
 
-func (l *lottery) rebuild(p *handlespace.Pool) {
-	l.generation, l.sums, l.others = p.Generation(), make([]uint64, 2*p.Len()), l.others[:0]
-	for i := range p.Len() {
-		e := p.At(i)
+func (l *lottery) rebuild(p *members) {
+	l.generation, l.sums, l.others = p.generation, make([]uint64, 2*p.len()), l.others[:0]
+	for i := range p.len() {
+		e := p.at(i)
 		weight, other := chance(e.Policy)
 		switch {
 		case e.State != handlespace.Up:
 		case weight > 0:
-			l.sums[p.Len()+i] = uint64(weight)
+			l.sums[p.len()+i] = uint64(weight)
 		case other:
 			l.others = append(l.others, i)
 		}
 	}
-	for n := p.Len() - 1; n > 0; n-- {
+	for n := p.len() - 1; n > 0; n-- {
 		l.sums[n] = l.sums[2*n] + l.sums[2*n+1]
 	}
 }

@@ -20,10 +20,10 @@ func seeded() *rand.Rand { return rand.New(rand.NewPCG(5356, 2008)) }
 func checkFrequencies(t *testing.T, s space, limit int, want map[string]float64) {
 	t.Helper()
 	const n = 60_000
-	var c policy.Cursor
+	c := s.selector()
 	rnd, seen := seeded(), map[string]int{}
 	for range n {
-		seen[letters(policy.Order(s.pool(), &c, rnd, limit))]++
+		seen[letters(c.Select(rnd, limit))]++
 	}
 	for order, probability := range want {
 		bound := 5 * math.Sqrt(n*probability*(1-probability))
@@ -97,15 +97,15 @@ func same(p wire.Policy) func(uint32) wire.Policy { return func(uint32) wire.Pol
 
 func TestDrawsFollowChanges(t *testing.T) {
 	s := each(t, of(wire.WeightedRandom, 1, 2, 5)...)
-	var c policy.Cursor
-	policy.Order(s.pool(), &c, seeded(), 9)
-	s.SetState(key(3), handlespace.Away)
+	c := s.selector()
+	c.Select(seeded(), 9)
+	s.setState(key(3), handlespace.Away)
 	checkFrequencies(t, s, 1, map[string]float64{"a": 1. / 3, "b": 2. / 3})
-	if got := letters(policy.Order(s.pool(), &c, seeded(), 9)); len(got) != 2 {
+	if got := letters(c.Select(seeded(), 9)); len(got) != 2 {
 		t.Errorf("%q with c away", got)
 	}
-	s.Remove(key(1))
-	if got := letters(policy.Order(s.pool(), &c, seeded(), 9)); got != "b" {
+	s.remove(key(1))
+	if got := letters(c.Select(seeded(), 9)); got != "b" {
 		t.Errorf("%q, want only b", got)
 	}
 }
@@ -114,10 +114,10 @@ func TestDrawsAreThoseOfTheSource(t *testing.T) {
 	for _, p := range []wire.Policy{wire.Random(), wire.WeightedRandom(3), wire.RandomizedLeastUsed(7)} {
 		s := each(t, slices.Repeat([]wire.Policy{p}, 20)...)
 		run := func(seed uint64) (all string) {
-			var c policy.Cursor
+			c := s.selector()
 			rnd := rand.New(rand.NewPCG(seed, seed))
 			for range 5 {
-				all += letters(policy.Order(s.pool(), &c, rnd, 20)) + " "
+				all += letters(c.Select(rnd, 20)) + " "
 			}
 			return all
 		}
@@ -152,31 +152,30 @@ func TestEveryOrder(t *testing.T) {
 	for name, element := range everyPolicy(rnd) {
 		t.Run(name, func(t *testing.T) {
 			s := newSpace()
-			var c policy.Cursor
+			c := s.follow(policy.New(element().Type))
 			for range 2000 {
 				id := wire.PEID(1 + rnd.Uint32N(12))
-				switch _, there := s.Find(key(id)); {
+				switch there := s.Find(key(id)) != nil; {
 				case !there || rnd.IntN(2) == 0:
 					s.add(t, id, element())
-					c.Registered(id)
 				case rnd.IntN(2) == 0:
-					s.Remove(key(id))
+					s.remove(key(id))
 				default:
-					s.SetState(key(id), handlespace.Away)
+					s.setState(key(id), handlespace.Away)
 				}
 				if p := s.pool(); p != nil {
 					limit := rnd.IntN(15)
-					checkOrder(t, p, policy.Order(p, &c, rnd, limit), limit)
+					checkOrder(t, p, c.Select(rnd, limit), limit)
 				}
 			}
 		})
 	}
 }
 
-func checkOrder(t *testing.T, p *handlespace.Pool, order []handlespace.Element, limit int) {
+func checkOrder(t *testing.T, p *handlespace.Pool, order []*handlespace.Element, limit int) {
 	t.Helper()
 	able := 0 // who is up and not of weight 0
-	for _, e := range p.Elements() {
+	for e := range p.All() {
 		if w, weighted := e.Policy.Weight(); e.State == handlespace.Up && (!weighted || w > 0) {
 			able++
 		}
@@ -186,8 +185,8 @@ func checkOrder(t *testing.T, p *handlespace.Pool, order []handlespace.Element, 
 	}
 	seen := map[wire.PEID]bool{}
 	for _, e := range order {
-		now, ok := p.Find(e.ID)
-		if !ok || now.State != handlespace.Up || seen[e.ID] || !slices.Equal(now.Policy.Data, e.Policy.Data) {
+		now := p.Find(e.ID)
+		if now == nil || now != e || now.State != handlespace.Up || seen[e.ID] || !slices.Equal(now.Policy.Data, e.Policy.Data) {
 			t.Fatalf("%v is given: not there, not up, twice, or not as it is now", e.ID)
 		}
 		seen[e.ID] = true

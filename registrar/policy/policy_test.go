@@ -22,19 +22,55 @@ func (session) ID() uint64                    { return 1 }
 func (session) Peer() string                  { return "pe" }
 func (session) RemoteAddrs() []netip.AddrPort { return nil }
 
-// space is a handlespace with one pool "p", whose elements are named by letters: a is 1, b is 2, …
+// space is a handlespace with one pool "p", whose elements are named by letters: a is 1, b is 2, …, and the selectors that
+// follow it.
 type space struct {
 	*handlespace.Space
-	by handlespace.Identity
+	by        handlespace.Identity
+	selectors *[]*policy.Selector
 }
 
-func newSpace() space { return space{handlespace.New(), handlespace.Identify(session{})} }
+func newSpace() space {
+	return space{handlespace.New(), handlespace.Identify(session{}, handlespace.Proven), &[]*policy.Selector{}}
+}
 
-func (s space) add(t *testing.T, id wire.PEID, p wire.Policy) {
+// selector is a new one, which has resolved nothing yet.
+func (s space) selector() *policy.Selector {
+	c := policy.New(s.pool().Policy().Type)
+	for e := range s.pool().All() {
+		c.Registered(e)
+	}
+	return s.follow(c)
+}
+
+func (s space) follow(c *policy.Selector) *policy.Selector {
+	*s.selectors = append(*s.selectors, c)
+	return c
+}
+
+func (s space) add(t testing.TB, id wire.PEID, p wire.Policy) {
 	t.Helper()
 	user := wire.Transport{Protocol: wire.ProtocolTCP, Port: 80, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}
-	if _, err := s.Register(1, s.by, "p", wire.PoolElement{ID: id, Life: -1, User: user, Policy: p}); err != nil {
+	e, _, err := s.Register(1, s.by, "p", wire.PoolElement{ID: id, Life: -1, User: user, Policy: p})
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, c := range *s.selectors {
+		c.Registered(e)
+	}
+}
+
+func (s space) setState(k handlespace.Key, state handlespace.State) {
+	s.SetState(k, state)
+	for _, c := range *s.selectors {
+		c.Put(s.Find(k))
+	}
+}
+
+func (s space) remove(k handlespace.Key) {
+	e := s.Remove(k)
+	for _, c := range *s.selectors {
+		c.Remove(e)
 	}
 }
 
@@ -43,7 +79,7 @@ func (s space) pool() *handlespace.Pool { return s.Pool("p") }
 func key(id wire.PEID) handlespace.Key { return handlespace.Key{Pool: "p", PE: id} }
 
 // robin is a round robin pool of n elements, weighted one with these weights.
-func robin(t *testing.T, n int) space {
+func robin(t testing.TB, n int) space {
 	s := newSpace()
 	for id := range wire.PEID(n) {
 		s.add(t, id+1, wire.RoundRobin())
@@ -51,7 +87,7 @@ func robin(t *testing.T, n int) space {
 	return s
 }
 
-func weighted(t *testing.T, weights ...uint32) space {
+func weighted(t testing.TB, weights ...uint32) space {
 	s := newSpace()
 	for i, w := range weights {
 		s.add(t, wire.PEID(i+1), wire.WeightedRoundRobin(w))
@@ -59,7 +95,7 @@ func weighted(t *testing.T, weights ...uint32) space {
 	return s
 }
 
-func letters(es []handlespace.Element) string {
+func letters(es []*handlespace.Element) string {
 	var b strings.Builder
 	for _, e := range es {
 		b.WriteByte('a' + byte(e.ID) - 1)
@@ -68,56 +104,56 @@ func letters(es []handlespace.Element) string {
 }
 
 // heads is the first element of each of n resolutions.
-func heads(s space, c *policy.Cursor, n int) string {
+func heads(c *policy.Selector, n int) string {
 	var b strings.Builder
 	for range n {
-		b.WriteString(letters(policy.Order(s.pool(), c, nil, 1)))
+		b.WriteString(letters(c.Select(nil, 1)))
 	}
 	return b.String()
 }
 
 func TestRoundRobinOrder(t *testing.T) {
 	s := robin(t, 4)
-	var c policy.Cursor
+	c := s.selector()
 	for i, want := range []string{"abcd", "bcda", "cdab", "dabc", "abcd"} {
-		if got := letters(policy.Order(s.pool(), &c, nil, 4)); got != want {
+		if got := letters(c.Select(nil, 4)); got != want {
 			t.Errorf("RFC 5356 4.1.2, resolution %d: %s, want %s", i, got, want)
 		}
 	}
-	if got := letters(policy.Order(s.pool(), &c, nil, 2)); got != "bc" {
+	if got := letters(c.Select(nil, 2)); got != "bc" {
 		t.Errorf("at most two: %s, want bc", got)
 	}
-	if got := policy.Order(s.pool(), &c, nil, 0); len(got) != 0 {
+	if got := c.Select(nil, 0); len(got) != 0 {
 		t.Errorf("none asked for, %d given", len(got))
 	}
 }
 
 func TestRoundRobinSurvivesChanges(t *testing.T) {
 	s := robin(t, 4)
-	var c policy.Cursor
-	heads(s, &c, 2) // c is next
-	s.Remove(key(3))
-	if got := letters(policy.Order(s.pool(), &c, nil, 4)); got != "dab" {
+	c := s.selector()
+	heads(c, 2) // c is next
+	s.remove(key(3))
+	if got := letters(c.Select(nil, 4)); got != "dab" {
 		t.Errorf("c left: %s, want dab", got)
 	}
-	s.SetState(key(1), handlespace.Away)
-	if got := letters(policy.Order(s.pool(), &c, nil, 4)); got != "bd" {
+	s.setState(key(1), handlespace.Away)
+	if got := letters(c.Select(nil, 4)); got != "bd" {
 		t.Errorf("a is away: %s, want bd", got)
 	}
 	s.add(t, math.MaxUint32, wire.RoundRobin())
 	for range 3 {
-		policy.Order(s.pool(), &c, nil, 1)
+		c.Select(nil, 1)
 	}
-	if got := policy.Order(s.pool(), &c, nil, 1)[0].ID; got != 4 {
+	if got := c.Select(nil, 1)[0].ID; got != 4 {
 		t.Errorf("around the highest identifier: %v, want d", got)
 	}
 }
 
 func TestNobodyUp(t *testing.T) {
 	for _, s := range []space{robin(t, 1), weighted(t, 1)} {
-		s.SetState(key(1), handlespace.Away)
-		var c policy.Cursor
-		if got := policy.Order(s.pool(), &c, nil, 9); len(got) != 0 {
+		s.setState(key(1), handlespace.Away)
+		c := s.selector()
+		if got := c.Select(nil, 9); len(got) != 0 {
 			t.Errorf("%v: %s, want nobody", s.pool().Policy().Type, letters(got))
 		}
 		if got := policy.Weights(s.pool()); len(got) != 0 {
@@ -139,8 +175,7 @@ func TestWeightedOrder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.weights), func(t *testing.T) {
-			var c policy.Cursor
-			got := heads(weighted(t, tt.weights...), &c, 2*len(tt.want))
+			got := heads(weighted(t, tt.weights...).selector(), 2*len(tt.want))
 			if want := tt.want + tt.want; got != want {
 				t.Errorf("%s, want %s", got, want)
 			}
@@ -150,9 +185,9 @@ func TestWeightedOrder(t *testing.T) {
 
 func TestWeightedNamesEachOnce(t *testing.T) {
 	s := weighted(t, 3, 2, 1, 1)
-	var c policy.Cursor
+	c := s.selector()
 	for i, want := range []string{"abcd", "bacd", "acdb"} {
-		if got := letters(policy.Order(s.pool(), &c, nil, 9)); got != want {
+		if got := letters(c.Select(nil, 9)); got != want {
 			t.Errorf("resolution %d: %s, want %s", i, got, want)
 		}
 	}
@@ -170,9 +205,9 @@ func TestWeightedRatioAndSpread(t *testing.T) {
 			sum += int(weights[i])
 		}
 		s, used := weighted(t, weights...), make([]int, len(weights))
-		var c policy.Cursor
+		c := s.selector()
 		for k := 1; k <= sum; k++ {
-			used[policy.Order(s.pool(), &c, nil, 1)[0].ID-1]++
+			used[c.Select(nil, 1)[0].ID-1]++
 			for i, n := range used {
 				if fair := float64(k) * float64(weights[i]) / float64(sum); math.Abs(float64(n)-fair) > 2 {
 					t.Fatalf("weights %v: element %d used %d times in %d picks", weights, i, n, k)
@@ -190,13 +225,13 @@ func TestWeightedRatioAndSpread(t *testing.T) {
 // A pool that changes before every resolution must not begin anew each time: the first would get everything.
 func TestWeightedIsFairWhileThePoolChanges(t *testing.T) {
 	s := weighted(t, 3, 2, 1, 0)
-	var c policy.Cursor
+	c := s.selector()
 	used := map[wire.PEID]int{}
 	for i := range 600 {
-		used[policy.Order(s.pool(), &c, nil, 1)[0].ID]++
-		s.SetState(key(4), handlespace.State(i%2))
+		used[c.Select(nil, 1)[0].ID]++
+		s.setState(key(4), handlespace.State(i%2))
 		s.add(t, 5, wire.WeightedRoundRobin(0))
-		s.Remove(key(5))
+		s.remove(key(5))
 	}
 	if want := (map[wire.PEID]int{1: 300, 2: 200, 3: 100}); !reflect.DeepEqual(used, want) {
 		t.Errorf("used %v, want %v", used, want)
@@ -205,11 +240,11 @@ func TestWeightedIsFairWhileThePoolChanges(t *testing.T) {
 
 func TestWeightedTakesNewWeights(t *testing.T) {
 	s := weighted(t, 1, 1)
-	var c policy.Cursor
-	heads(s, &c, 101)
+	c := s.selector()
+	heads(c, 101)
 	s.add(t, 1, wire.WeightedRoundRobin(3))
 	s.add(t, 3, wire.WeightedRoundRobin(4))
-	got := heads(s, &c, 8*100)
+	got := heads(c, 8*100)
 	for letter, want := range map[string]int{"a": 300, "b": 100, "c": 400} {
 		if n := strings.Count(got, letter); n < want-3 || n > want+3 {
 			t.Errorf("%s used %d times in 800, want %d", letter, n, want)
@@ -219,19 +254,19 @@ func TestWeightedTakesNewWeights(t *testing.T) {
 
 func TestGreatestWeights(t *testing.T) {
 	s := weighted(t, math.MaxUint32, math.MaxUint32, 1)
-	var c policy.Cursor
-	if got := heads(s, &c, 6); got != "ababab" {
+	c := s.selector()
+	if got := heads(c, 6); got != "ababab" {
 		t.Errorf("%s, want ababab", got)
 	}
 	s.add(t, 4, wire.WeightedRoundRobin(math.MaxUint32))
-	if got := heads(s, &c, 6); got != "dabdab" && got != "abdabd" {
+	if got := heads(c, 6); got != "dabdab" && got != "abdabd" {
 		t.Errorf("%s, want a, b and d in turn", got)
 	}
 }
 
 func TestWeights(t *testing.T) {
 	s := weighted(t, 3, 0, 7)
-	s.SetState(key(3), handlespace.Away)
+	s.setState(key(3), handlespace.Away)
 	got := policy.Weights(s.pool())
 	if len(got) != 2 || got[0].Element.ID != 1 || got[0].Weight != 3 || got[1].Element.ID != 2 || got[1].Weight != 0 {
 		t.Errorf("weights %v, want 3 for a, 0 for b, nothing for c, who is away", got)

@@ -53,15 +53,15 @@ func rank(p wire.Policy) (base uint64, degradation uint32) {
 	return uint64(load), step
 }
 
-func (r *ranking) order(p *handlespace.Pool, limit int) []handlespace.Element {
-	if r.generation != p.Generation() {
+func (r *ranking) order(p *members, limit int) []*handlespace.Element {
+	if r.generation != p.generation {
 		r.rebuild(p)
 	}
 	selected := make([]*candidate, min(limit, len(r.queue)))
-	order := make([]handlespace.Element, len(selected))
+	order := make([]*handlespace.Element, len(selected))
 	for i := range selected {
 		selected[i] = heap.Pop(r).(*candidate)
-		order[i] = p.At(selected[i].index)
+		order[i] = p.at(selected[i].index)
 	}
 	r.count(selected)
 	for _, c := range selected {
@@ -87,12 +87,12 @@ func (r *ranking) count(selected []*candidate) {
 }
 
 // rebuild takes the elements of p in. Those that stay keep their marks and counters.
-func (r *ranking) rebuild(p *handlespace.Pool) {
-	known := make(map[wire.PEID]*candidate, p.Len())
+func (r *ranking) rebuild(p *members) {
+	known := make(map[wire.PEID]*candidate, p.len())
 	clear(r.queue)
 	r.queue = r.queue[:0]
-	for i := range p.Len() {
-		e := p.At(i)
+	for i := range p.len() {
+		e := p.at(i)
 		c := r.known[e.ID]
 		if c == nil {
 			c = &candidate{id: e.ID}
@@ -104,7 +104,7 @@ func (r *ranking) rebuild(p *handlespace.Pool) {
 			r.queue = append(r.queue, c)
 		}
 	}
-	r.generation, r.known = p.Generation(), known
+	r.generation, r.known = p.generation, known
 	heap.Init(r)
 }
 

@@ -15,7 +15,7 @@ import (
 func percent(n uint64) uint32 { return uint32(n * math.MaxUint32 / 100) }
 
 // each is a pool whose elements a, b, … have these policies.
-func each(t *testing.T, policies ...wire.Policy) space {
+func each(t testing.TB, policies ...wire.Policy) space {
 	t.Helper()
 	s := newSpace()
 	for i, p := range policies {
@@ -42,10 +42,10 @@ func pairs(construct func(_, _ uint32) wire.Policy, values ...[2]uint32) []wire.
 	return policies
 }
 
-func checkOrders(t *testing.T, s space, c *policy.Cursor, limit int, want ...string) {
+func checkOrders(t *testing.T, c *policy.Selector, limit int, want ...string) {
 	t.Helper()
 	for i, w := range want {
-		if got := letters(policy.Order(s.pool(), c, nil, limit)); got != w {
+		if got := letters(c.Select(nil, limit)); got != w {
 			t.Errorf("resolution %d: %s, want %s", i, got, w)
 		}
 	}
@@ -118,8 +118,8 @@ func TestRankedOrders(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var c policy.Cursor
-			checkOrders(t, each(t, tt.policies...), &c, tt.limit, tt.want...)
+			s := each(t, tt.policies...)
+			checkOrders(t, s.selector(), tt.limit, tt.want...)
 		})
 	}
 }
@@ -128,50 +128,47 @@ func TestRankedOrders(t *testing.T) {
 func TestDegradationCounterIsReset(t *testing.T) {
 	lud := func(load uint32) wire.Policy { return wire.LeastUsedWithDegradation(load, 10) }
 	s := each(t, lud(0), lud(25))
-	var c policy.Cursor
-	c.Registered(1) // before any resolution: nothing to reset
-	checkOrders(t, s, &c, 1, "a", "a", "a", "b")
-	s.add(t, 1, lud(0)) // the sums are 30 and 35
-	c.Registered(1)
-	checkOrders(t, s, &c, 1, "a", "a", "a", "a", "b") // from 0, up to 40 against 35
-	s.add(t, 2, lud(5))
-	c.Registered(2) // 40 and 5
-	checkOrders(t, s, &c, 1, "b", "b", "b", "b", "a")
+	c := s.selector()
+	s.add(t, 1, lud(0)) // before any resolution: nothing to reset
+	checkOrders(t, c, 1, "a", "a", "a", "b")
+	s.add(t, 1, lud(0))                           // the sums are 30 and 35
+	checkOrders(t, c, 1, "a", "a", "a", "a", "b") // from 0, up to 40 against 35
+	s.add(t, 2, lud(5))                           // 40 and 5
+	checkOrders(t, c, 1, "b", "b", "b", "b", "a")
 }
 
 // A change of the pool that is no registration of its own resets no counter.
 func TestDegradationCounterSurvivesChanges(t *testing.T) {
 	lud := wire.LeastUsedWithDegradation(0, 10)
 	s := each(t, lud, lud, lud)
-	var c policy.Cursor
-	checkOrders(t, s, &c, 2, "ab") // 10 10 0
-	s.SetState(key(3), handlespace.Away)
-	checkOrders(t, s, &c, 1, "b") // equal, and a led last: 10 20
+	c := s.selector()
+	checkOrders(t, c, 2, "ab") // 10 10 0
+	s.setState(key(3), handlespace.Away)
+	checkOrders(t, c, 1, "b") // equal, and a led last: 10 20
 	s.add(t, 4, lud)
-	c.Registered(4)
-	checkOrders(t, s, &c, 9, "dab")
+	checkOrders(t, c, 9, "dab")
 }
 
 // Two were selected, but one had no place in the response.
 func TestWithdrawnWasNotSelected(t *testing.T) {
 	s := each(t, wire.LeastUsedWithDegradation(0, 10), wire.LeastUsedWithDegradation(1, 10))
-	var c policy.Cursor
-	checkOrders(t, s, &c, 2, "ab") // 10 11
-	c.Withdraw(2)                  // 10 1
-	c.Withdraw(3)                  // nobody
-	checkOrders(t, s, &c, 1, "b")
+	c := s.selector()
+	checkOrders(t, c, 2, "ab") // 10 11
+	c.Withdraw(2)              // 10 1
+	c.Withdraw(3)              // nobody
+	checkOrders(t, c, 1, "b")
 }
 
 func TestRankingFollowsChanges(t *testing.T) {
 	s := each(t, of(wire.LeastUsed, 1, 2, 3)...)
-	var c policy.Cursor
-	checkOrders(t, s, &c, 9, "abc")
+	c := s.selector()
+	checkOrders(t, c, 9, "abc")
 	s.add(t, 3, wire.LeastUsed(0))
-	checkOrders(t, s, &c, 9, "cab")
-	s.SetState(key(1), handlespace.Away)
-	checkOrders(t, s, &c, 9, "cb")
-	s.Remove(key(3))
-	checkOrders(t, s, &c, 9, "b")
+	checkOrders(t, c, 9, "cab")
+	s.setState(key(1), handlespace.Away)
+	checkOrders(t, c, 9, "cb")
+	s.remove(key(3))
+	checkOrders(t, c, 9, "b")
 	s.add(t, 1, wire.LeastUsed(2)) // back: b was marked later
-	checkOrders(t, s, &c, 9, "ab", "ba")
+	checkOrders(t, c, 9, "ab", "ba")
 }

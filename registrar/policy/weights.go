@@ -11,7 +11,7 @@ import (
 
 // Weight is an element's share of new work: Weight out of the sum of all.
 type Weight struct {
-	Element handlespace.Element
+	Element *handlespace.Element
 	Weight  uint32
 }
 
@@ -24,9 +24,9 @@ type Weight struct {
 // registration: the least loaded would get every flow until it reports that it is not any more.
 func Weights(p *handlespace.Pool) []Weight {
 	weights := make([]Weight, 0, p.Len())
-	for i := range p.Len() {
-		if e := p.At(i); e.State == handlespace.Up {
-			weights = append(weights, Weight{Element: e, Weight: weight(p, e)})
+	for e := range p.All() {
+		if e.State == handlespace.Up {
+			weights = append(weights, Weight{Element: e, Weight: weight(p.Policy().Type, e)})
 		}
 	}
 	switch p.Policy().Type {
@@ -39,8 +39,8 @@ func Weights(p *handlespace.Pool) []Weight {
 }
 
 // weight is 1 for each element of a pool whose policy has no weights.
-func weight(p *handlespace.Pool, e handlespace.Element) uint32 {
-	if t := p.Policy().Type; t != wire.PolicyWeightedRoundRobin && t != wire.PolicyWeightedRandom {
+func weight(t wire.PolicyType, e *handlespace.Element) uint32 {
+	if t != wire.PolicyWeightedRoundRobin && t != wire.PolicyWeightedRandom {
 		return 1
 	}
 	w, _ := e.Policy.Weight()

@@ -33,16 +33,16 @@ type occurrence struct {
 	turn   uint32 // below weight
 }
 
-func (w *wheel) order(p *handlespace.Pool, limit int) []handlespace.Element {
-	if w.generation != p.Generation() {
+func (w *wheel) order(p *members, limit int) []*handlespace.Element {
+	if w.generation != p.generation {
 		w.rebuild(p)
 	}
 	// The elements in order of their first occurrence are those in order of their next one.
 	used := make([]occurrence, min(limit, len(w.entries)))
-	order := make([]handlespace.Element, len(used))
+	order := make([]*handlespace.Element, len(used))
 	for i := range used {
 		used[i] = heap.Pop(w).(occurrence)
-		order[i] = p.At(used[i].index)
+		order[i] = p.at(used[i].index)
 	}
 	if len(used) > 0 {
 		w.now = used[0]
@@ -56,15 +56,15 @@ func (w *wheel) order(p *handlespace.Pool, limit int) []handlespace.Element {
 
 // rebuild takes the elements of p in. Those that stay as they were keep their place, so that a pool that changes often is
 // as fair as one that never does.
-func (w *wheel) rebuild(p *handlespace.Pool) {
+func (w *wheel) rebuild(p *members) {
 	old := make(map[wire.PEID]occurrence, len(w.entries))
 	for _, o := range w.entries {
 		old[o.id] = o
 	}
-	w.generation, w.entries = p.Generation(), w.entries[:0]
-	for i := range p.Len() {
-		e := p.At(i)
-		weight := weight(p, e)
+	w.generation, w.entries = p.generation, w.entries[:0]
+	for i := range p.len() {
+		e := p.at(i)
+		weight := weight(p.policy, e)
 		if e.State != handlespace.Up || weight == 0 {
 			continue
 		}
