@@ -53,8 +53,8 @@ func newTally() *tally {
 		t.now.Closed[closeReason(r).String()] = 0
 	}
 	for _, r := range []string{
-		transport.ReasonAccept, transport.ReasonHandshake, transport.ReasonOwnIdentity, transport.ReasonTimeout,
-		transport.ReasonTooMany,
+		transport.ReasonAccept, transport.ReasonHandshake, transport.ReasonOwnIdentity, transport.ReasonPlain,
+		transport.ReasonTimeout, transport.ReasonTooMany,
 	} {
 		t.now.Refused[r] = 0
 	}

@@ -116,12 +116,12 @@ func TestAwayThenLost(t *testing.T) {
 	one := s.dial("pe-1")
 	one.enrol(1)
 	s.observer.want(t, "web: 01 up")
-	if s.gate.expiry(one.LocalAddr()).IsZero() {
+	if s.gate.expiry(one.LocalAddrs()[0]).IsZero() {
 		t.Error("the gate is closed for an authenticated peer")
 	}
 	one.Close()
 	s.observer.want(t, "web: 01 away", "web: 01 lost")
-	if !s.gate.expiry(one.LocalAddr()).IsZero() {
+	if !s.gate.expiry(one.LocalAddrs()[0]).IsZero() {
 		t.Error("the gate is open after the session")
 	}
 }

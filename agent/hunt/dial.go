@@ -13,9 +13,9 @@ import (
 )
 
 // Dialer is a Dial that makes sessions as cfg says, but for the target's
-// address. local chooses the address to come from, as transport's Local; it may
+// address. local chooses the addresses to come from, as transport's Local; it may
 // be nil.
-func Dialer(cfg transport.DialConfig, local func(remote netip.Addr) netip.Addr) func(context.Context, Target) (*transport.Session, error) {
+func Dialer(cfg transport.DialConfig, local func(remote netip.Addr) []netip.Addr) func(context.Context, Target) (*transport.Session, error) {
 	return func(ctx context.Context, t Target) (*transport.Session, error) {
 		cfg := cfg
 		cfg.Remote = t.Remote

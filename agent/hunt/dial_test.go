@@ -55,8 +55,8 @@ func listen(t *testing.T, key string) *transport.Listener {
 func hunterFor(t *testing.T, at ...netip.AddrPort) *Hunter[*transport.Session] {
 	t.Helper()
 	cfg := Config[*transport.Session]{
-		Dial: Dialer(transport.DialConfig{Identity: "pe-1", Keys: keys(t, goodKey)}, func(netip.Addr) netip.Addr {
-			return netip.MustParseAddr("127.0.0.2")
+		Dial: Dialer(transport.DialConfig{Identity: "pe-1", Keys: keys(t, goodKey)}, func(netip.Addr) []netip.Addr {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.2")}
 		}),
 	}
 	for _, a := range at {
@@ -92,7 +92,7 @@ func TestGoesOnToTheRegistrarThatProvesItsKey(t *testing.T) {
 	if found.Target.Remote != registrar.Addr() {
 		t.Errorf("found %v, want %v", found.Target, registrar.Addr())
 	}
-	if got := found.Session.LocalAddr().Addr().String(); got != "127.0.0.2" {
+	if got := found.Session.LocalAddrs()[0].Addr().String(); got != "127.0.0.2" {
 		t.Errorf("came from %s, want the local address that was asked for", got)
 	}
 }

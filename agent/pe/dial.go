@@ -81,18 +81,18 @@ func explain(err error, identity string) error {
 // wants it among the session's addresses (RFC 5352 2.2.1, 3.1 R1), or none, if
 // it is not an address of this machine or cannot reach remote. The registrar
 // then decides.
-func localFor(served, remote netip.Addr) netip.Addr {
+func localFor(served, remote netip.Addr) []netip.Addr {
 	if served.Is4() != remote.Is4() || served.IsLoopback() != remote.IsLoopback() {
-		return netip.Addr{}
+		return nil
 	}
 	mine, err := net.InterfaceAddrs()
 	if err != nil {
-		return netip.Addr{}
+		return nil
 	}
 	for _, a := range mine {
 		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr() == served {
-			return served
+			return []netip.Addr{served}
 		}
 	}
-	return netip.Addr{}
+	return nil
 }

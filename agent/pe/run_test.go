@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -234,7 +235,11 @@ func TestLocalFor(t *testing.T) {
 		{elsewhere, netip.MustParseAddr("192.0.2.2"), netip.Addr{}}, // not ours
 		{loopback, netip.MustParseAddr("::1"), netip.Addr{}},
 	} {
-		if got := localFor(test.served, test.remote); got != test.want {
+		var want []netip.Addr
+		if test.want.IsValid() {
+			want = []netip.Addr{test.want}
+		}
+		if got := localFor(test.served, test.remote); !slices.Equal(got, want) {
 			t.Errorf("serving at %v, registrar at %v: dial from %v, want %v", test.served, test.remote, got, test.want)
 		}
 	}

@@ -15,8 +15,10 @@ import (
 	"time"
 )
 
-func TestReadUnderContext(t *testing.T) {
-	client, server := sessions(t)
+func TestReadUnderContext(t *testing.T) { overStreams(t, testReadUnderContext) }
+
+func testReadUnderContext(t *testing.T, w way) {
+	client, server := w.sessions(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	read := make(chan error, 1)
 	go func() { _, err := server.Read(ctx); read <- err }()
@@ -26,7 +28,7 @@ func TestReadUnderContext(t *testing.T) {
 	}
 	// Nothing is lost: not even a message of which a part has been read.
 	want := message(10)
-	if _, err := client.conn.Write(want[:6]); err != nil {
+	if _, err := rawWrite(client, want[:6]); err != nil {
 		t.Fatal(err)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -34,7 +36,7 @@ func TestReadUnderContext(t *testing.T) {
 	if _, err := server.Read(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("read: %v", err)
 	}
-	if _, err := client.conn.Write(append(want[6:], 0, 0)); err != nil {
+	if _, err := rawWrite(client, append(want[6:], 0, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := server.Read(testContext(t)); err != nil || !bytes.Equal(got, want) {
@@ -42,8 +44,10 @@ func TestReadUnderContext(t *testing.T) {
 	}
 }
 
-func TestWriteUnderContext(t *testing.T) {
-	client, server := sessions(t)
+func TestWriteUnderContext(t *testing.T) { overAll(t, testWriteUnderContext) }
+
+func testWriteUnderContext(t *testing.T, w way) {
+	client, server := w.sessions(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	big := message(65535)
 	results := make(chan error, 2)
@@ -74,8 +78,10 @@ func TestWriteUnderContext(t *testing.T) {
 	}
 }
 
-func TestCallsUnderAnEndedContext(t *testing.T) {
-	client, server := sessions(t)
+func TestCallsUnderAnEndedContext(t *testing.T) { overAll(t, testCallsUnderAnEndedContext) }
+
+func testCallsUnderAnEndedContext(t *testing.T, w way) {
+	client, server := w.sessions(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := client.Write(ctx, message(8)); !errors.Is(err, context.Canceled) {
@@ -93,8 +99,10 @@ func TestCallsUnderAnEndedContext(t *testing.T) {
 	}
 }
 
-func TestCloseEndsBlockedCalls(t *testing.T) {
-	client, _ := sessions(t)
+func TestCloseEndsBlockedCalls(t *testing.T) { overAll(t, testCloseEndsBlockedCalls) }
+
+func testCloseEndsBlockedCalls(t *testing.T, w way) {
+	client, _ := w.sessions(t)
 	read := make(chan error, 1)
 	go func() { _, err := client.Read(context.Background()); read <- err }()
 	client.Close()
@@ -107,8 +115,12 @@ func TestCloseEndsBlockedCalls(t *testing.T) {
 }
 
 func TestBrokenFramingClosesTheSession(t *testing.T) {
-	client, server := sessions(t)
-	if _, err := client.conn.Write([]byte{1, 0, 0, 3}); err != nil {
+	overStreams(t, testBrokenFramingClosesTheSession)
+}
+
+func testBrokenFramingClosesTheSession(t *testing.T, w way) {
+	client, server := w.sessions(t)
+	if _, err := rawWrite(client, []byte{1, 0, 0, 3}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := server.Read(testContext(t)); !errors.Is(err, errFrame) {
@@ -122,12 +134,14 @@ func TestBrokenFramingClosesTheSession(t *testing.T) {
 	}
 }
 
-func TestStreamThatBreaksOff(t *testing.T) {
-	client, server := sessions(t)
+func TestStreamThatBreaksOff(t *testing.T) { overTLS(t, testStreamThatBreaksOff) }
+
+func testStreamThatBreaksOff(t *testing.T, w way) {
+	client, server := w.sessions(t)
 	if err := client.Write(testContext(t), message(8)); err != nil {
 		t.Fatal(err)
 	}
-	client.conn.NetConn().Close()
+	kernelConn(client).Close()
 	if msg, err := server.Read(testContext(t)); err != nil || len(msg) != 8 {
 		t.Errorf("%x, %v", msg, err)
 	}
@@ -137,17 +151,19 @@ func TestStreamThatBreaksOff(t *testing.T) {
 }
 
 // TestManyWritersBothWays: messages arrive whole and in each writer's order.
-func TestManyWritersBothWays(t *testing.T) {
+func TestManyWritersBothWays(t *testing.T) { overAll(t, testManyWritersBothWays) }
+
+func testManyWritersBothWays(t *testing.T, w way) {
 	const writers, each = 4, 100
-	client, server := sessions(t)
+	client, server := w.sessions(t)
 	ctx := testContext(t)
 	var all sync.WaitGroup
 	for _, s := range []*Session{client, server} {
-		for w := range writers {
+		for number := range writers {
 			all.Go(func() {
 				for i := range each {
-					msg := message(1000 + w*5001)
-					binary.BigEndian.PutUint32(msg[4:], uint32(w))
+					msg := message(1000 + number*5001)
+					binary.BigEndian.PutUint32(msg[4:], uint32(number))
 					binary.BigEndian.PutUint32(msg[8:], uint32(i))
 					if err := s.Write(ctx, msg); err != nil {
 						t.Error(err)
@@ -202,13 +218,13 @@ func TestDialFails(t *testing.T) {
 func TestDialFromAnAddress(t *testing.T) {
 	l, _ := listen(t, ListenConfig{})
 	cfg := dialConfig(t, l)
-	cfg.Local = netip.MustParseAddr("127.0.0.2")
+	cfg.Local = []netip.Addr{netip.MustParseAddr("127.0.0.2")}
 	s, err := Dial(testContext(t), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if s.LocalAddr().Addr() != cfg.Local {
-		t.Errorf("from %v", s.LocalAddr())
+	if s.LocalAddrs()[0].Addr() != cfg.Local[0] {
+		t.Errorf("from %v", s.LocalAddrs())
 	}
 }

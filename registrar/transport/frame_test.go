@@ -47,44 +47,44 @@ func drain(r io.Reader) (msgs [][]byte, err error) {
 	}
 }
 
-// The stream of three messages, as RFC 5354 2 lays it out: lengths 4, 6 and 9,
-// the second and third padded to 8 and 12.
+// Three messages on a stream, as RFC 5354 2 lays it out: lengths 4, 6 and 9, the
+// second and third padded to 8 and 12.
 var (
-	stream = []byte{
+	three = []byte{
 		7, 1, 0, 4,
 		1, 0, 0, 6, 0xaa, 0xbb, 0, 0,
 		5, 0, 0, 9, 1, 2, 3, 4, 5, 0xff, 0xff, 0xff,
 	}
-	inStream = [][]byte{stream[0:4], stream[4:10], stream[12:21]}
+	inThree = [][]byte{three[0:4], three[4:10], three[12:21]}
 )
 
 func TestEverySplitOfAStream(t *testing.T) {
-	for i := 0; i <= len(stream); i++ {
-		for j := i; j <= len(stream); j++ {
+	for i := 0; i <= len(three); i++ {
+		for j := i; j <= len(three); j++ {
 			var parts [][]byte
-			for _, part := range [][]byte{stream[:i], stream[i:j], stream[j:]} {
+			for _, part := range [][]byte{three[:i], three[i:j], three[j:]} {
 				if len(part) > 0 {
 					parts = append(parts, part)
 				}
 			}
 			msgs, err := drain(&pieces{parts: parts, end: io.EOF})
-			if !errors.Is(err, io.EOF) || !slices.EqualFunc(msgs, inStream, bytes.Equal) {
+			if !errors.Is(err, io.EOF) || !slices.EqualFunc(msgs, inThree, bytes.Equal) {
 				t.Fatalf("split at %d and %d: %x, %v", i, j, msgs, err)
 			}
 		}
 	}
 	single := &pieces{end: io.EOF}
-	for i := range stream {
-		single.parts = append(single.parts, stream[i:i+1])
+	for i := range three {
+		single.parts = append(single.parts, three[i:i+1])
 	}
-	if msgs, err := drain(single); !errors.Is(err, io.EOF) || !slices.EqualFunc(msgs, inStream, bytes.Equal) {
+	if msgs, err := drain(single); !errors.Is(err, io.EOF) || !slices.EqualFunc(msgs, inThree, bytes.Equal) {
 		t.Fatalf("byte by byte: %x, %v", msgs, err)
 	}
 }
 
 func TestEveryTruncationOfAStream(t *testing.T) {
-	for n := range stream {
-		msgs, err := drain(bytes.NewReader(stream[:n]))
+	for n := range three {
+		msgs, err := drain(bytes.NewReader(three[:n]))
 		want, whole := io.ErrUnexpectedEOF, 0
 		switch n {
 		case 0, 4, 12: // between messages
@@ -147,7 +147,7 @@ func TestPadded(t *testing.T) {
 
 // FuzzFrames compares with a reader that has the whole stream before it.
 func FuzzFrames(f *testing.F) {
-	f.Add(stream, uint8(3))
+	f.Add(three, uint8(3))
 	f.Add([]byte{1, 0, 0, 3}, uint8(1))
 	f.Add([]byte{1, 0, 0xff, 0xff, 1}, uint8(2))
 	f.Fuzz(func(t *testing.T, stream []byte, size uint8) {

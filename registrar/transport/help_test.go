@@ -69,20 +69,10 @@ func dialConfig(t testing.TB, l *Listener) DialConfig {
 	return DialConfig{Remote: l.Addr(), Identity: "pe-1", Keys: loadKeys(t, "pe-1:"+keyA)}
 }
 
-// sessions returns both ends of a session over the loopback interface.
+// sessions returns both ends of a proven session over the loopback interface.
 func sessions(t testing.TB) (client, server *Session) {
 	t.Helper()
-	l, _ := listen(t, ListenConfig{})
-	client, err := Dial(testContext(t), dialConfig(t, l))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	if server, err = l.Accept(testContext(t)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	return client, server
+	return ways[0].sessions(t)
 }
 
 // rawDial connects without TLS; its deadline ends a test that hangs.

@@ -4,6 +4,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,21 +13,45 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/registrar/transport/psk"
+	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // defaultMaxUnauthenticated is for a zero in ListenConfig.
 const defaultMaxUnauthenticated = 256
 
-// ListenConfig is what Listen needs.
+// ListenConfig is what Listen needs: where, and Keys, Certificate or both, or
+// Plain alone.
 type ListenConfig struct {
+	// Protocol is TCP, also if it is zero, or SCTP.
+	Protocol wire.Protocol
 	// Addr is where to listen; port 0 is the kernel's choice. The unspecified IPv4
 	// address is IPv4 only, the unspecified IPv6 address is both.
 	Addr netip.AddrPort
+	// More are other addresses to listen on, with the same port; SCTP only.
+	More []netip.Addr
+	// PPID is the payload protocol identifier of SCTP: 11 for ASAP, 12 for ENRP. A
+	// message of another ends its session.
+	PPID uint32
+
 	// Keys has the key of every peer.
 	Keys *psk.Keys
+	// Certificate returns this end's own, for peers that prove nothing, or nil. It
+	// is asked for each of them, at once from several goroutines.
+	Certificate func() *tls.Certificate
+	// OldSuite allows TLS_RSA_WITH_AES_128_CBC_SHA too, for a client of RFC 5352
+	// that has no better.
+	OldSuite bool
+	// Plain speaks without TLS: every connection is a session at once.
+	Plain bool
 	// Identity is this end's own, if it has one: a peer that claims it is refused.
 	Identity string
-	// HandshakeTimeout bounds the time from TCP's accept to the finished
+	// OnPlain, if not nil, answers a peer that speaks without TLS where TLS is
+	// needed: it gets the peer's first message, and returns what to send before the
+	// connection is closed, or nil. It is called from several goroutines at once,
+	// and must not block.
+	OnPlain func(first []byte) (reply []byte)
+
+	// HandshakeTimeout bounds the time from the kernel's accept to the finished
 	// handshake; zero is 5 s.
 	HandshakeTimeout time.Duration
 	// MaxUnauthenticated bounds the connections in a handshake; beyond it the
@@ -38,10 +63,31 @@ type ListenConfig struct {
 	OnRefused func(Refusal)
 }
 
+func (cfg *ListenConfig) validate() error {
+	tls := cfg.Keys != nil || cfg.Certificate != nil
+	switch {
+	case !tls && !cfg.Plain:
+		return errors.New("listen: there are no keys and no certificate")
+	case cfg.Plain && (tls || cfg.OnPlain != nil):
+		return errors.New("listen: without TLS there is no use for keys, certificates and refusals")
+	}
+	return nil
+}
+
+func (cfg *ListenConfig) defaults() {
+	cfg.HandshakeTimeout = handshakeTimeout(cfg.HandshakeTimeout)
+	if cfg.MaxUnauthenticated <= 0 {
+		cfg.MaxUnauthenticated = defaultMaxUnauthenticated
+	}
+	if cfg.OnRefused == nil {
+		cfg.OnRefused = func(Refusal) {}
+	}
+}
+
 // Listener turns connections into sessions.
 type Listener struct {
 	cfg      ListenConfig
-	tcp      *net.TCPListener
+	socket   acceptor
 	places   *places
 	sessions chan *Session // finished; when it is full, new ones are refused
 	cancel   context.CancelFunc
@@ -52,23 +98,17 @@ type Listener struct {
 // Listen opens the socket and begins with handshakes. When ctx ends the listener
 // stops as with Close; Close is still needed to wait for it.
 func Listen(ctx context.Context, cfg ListenConfig) (*Listener, error) {
-	if cfg.Keys == nil {
-		return nil, errors.New("listen: there are no keys")
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
-	cfg.HandshakeTimeout = handshakeTimeout(cfg.HandshakeTimeout)
-	if cfg.MaxUnauthenticated <= 0 {
-		cfg.MaxUnauthenticated = defaultMaxUnauthenticated
-	}
-	if cfg.OnRefused == nil {
-		cfg.OnRefused = func(Refusal) {}
-	}
-	tcp, err := listenTCP(ctx, cfg.Addr)
+	cfg.defaults()
+	socket, err := open(ctx, &cfg)
 	if err != nil {
 		return nil, err // it names the address already
 	}
 	l := &Listener{
 		cfg:      cfg,
-		tcp:      tcp,
+		socket:   socket,
 		places:   newPlaces(cfg.MaxUnauthenticated),
 		sessions: make(chan *Session, cfg.MaxUnauthenticated),
 		closed:   make(chan struct{}),
@@ -77,27 +117,16 @@ func Listen(ctx context.Context, cfg ListenConfig) (*Listener, error) {
 	l.running.Go(func() { l.serve(ctx) })
 	l.running.Go(func() {
 		<-ctx.Done()
-		_ = l.tcp.Close() // ends serve; there is nothing to flush
+		_ = l.socket.Close() // ends serve; there is nothing to flush
 	})
 	return l, nil
 }
 
-func listenTCP(ctx context.Context, addr netip.AddrPort) (*net.TCPListener, error) {
-	network := "tcp"
-	if addr.Addr().Is4() {
-		network = "tcp4" // "tcp" would make 0.0.0.0 a socket for IPv6 too
-	}
-	config := net.ListenConfig{KeepAliveConfig: keepAlive()}
-	config.SetMultipathTCP(false)
-	l, err := config.Listen(ctx, network, addr.String())
-	if err != nil {
-		return nil, err
-	}
-	return l.(*net.TCPListener), nil // what these networks listen with
-}
-
 // Addr is the address that it listens on, with the port that it got.
-func (l *Listener) Addr() netip.AddrPort { return addrPort(l.tcp.Addr()) }
+func (l *Listener) Addr() netip.AddrPort { return l.socket.addrs()[0] }
+
+// Addrs are all of them; over TCP there is one.
+func (l *Listener) Addrs() []netip.AddrPort { return l.socket.addrs() }
 
 // Accept returns the next finished session, ctx's error, or net.ErrClosed.
 func (l *Listener) Accept(ctx context.Context) (*Session, error) {
@@ -142,7 +171,7 @@ func (l *Listener) serve(ctx context.Context) {
 
 func (l *Listener) acceptLoop(ctx context.Context, handshakes *sync.WaitGroup) {
 	for {
-		conn, err := l.tcp.AcceptTCP()
+		conn, err := l.socket.accept()
 		switch {
 		case err == nil:
 			ctx, evict := context.WithCancelCause(ctx)
@@ -168,7 +197,7 @@ func pause(ctx context.Context) {
 	}
 }
 
-func (l *Listener) handshake(ctx context.Context, conn *net.TCPConn, leave func() bool) {
+func (l *Listener) handshake(ctx context.Context, conn *socket, leave func() bool) {
 	s, err := l.authenticate(ctx, conn)
 	held := leave()
 	switch {
@@ -189,20 +218,5 @@ func (l *Listener) handshake(ctx context.Context, conn *net.TCPConn, leave func(
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTooMany) {
 		return // the listener is closing: that is no fault of the peer's
 	}
-	l.cfg.OnRefused(Refusal{Remote: addrPort(conn.RemoteAddr()), Reason: reason(err), Err: err})
-}
-
-func (l *Listener) authenticate(ctx context.Context, conn *net.TCPConn) (*Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.HandshakeTimeout)
-	defer cancel()
-	tls := psk.Server(conn, psk.Config{Keys: l.cfg.Keys, Identity: l.cfg.Identity})
-	err := tune(conn)
-	if err == nil {
-		err = tls.HandshakeContext(ctx)
-	}
-	if err != nil {
-		_ = tls.Close() // the handshake's error is what counts
-		return nil, err
-	}
-	return newSession(tls), nil
+	l.cfg.OnRefused(Refusal{Remote: conn.remote[0], Reason: reason(err), Err: err})
 }

@@ -132,7 +132,7 @@ func TestHandshakesInParallel(t *testing.T) {
 func TestSocketOptions(t *testing.T) {
 	client, server := sessions(t)
 	for name, s := range map[string]*Session{"client": client, "server": server} {
-		raw, err := s.conn.NetConn().(syscall.Conn).SyscallConn()
+		raw, err := kernelConn(s).(syscall.Conn).SyscallConn()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,8 @@ const (
 	ReasonTooMany = "too_many"
 	// ReasonOwnIdentity: the peer claims to be this end itself.
 	ReasonOwnIdentity = "own_identity"
+	// ReasonPlain: it spoke without TLS, and has had its answer of OnPlain.
+	ReasonPlain = "plain"
 	// ReasonAccept: the system had no connection to give, most likely no file
 	// descriptor. Remote is not valid then.
 	ReasonAccept = "accept"
@@ -36,6 +38,7 @@ type Refusal struct {
 
 var (
 	errTooMany = errors.New("too many connections that have not proved an identity")
+	errPlain   = errors.New("the peer speaks without TLS")
 	errBacklog = errors.New("too many sessions that wait to be accepted")
 )
 
@@ -46,6 +49,8 @@ func reason(err error) string {
 		return ReasonTooMany
 	case errors.Is(err, context.DeadlineExceeded):
 		return ReasonTimeout
+	case errors.Is(err, errPlain):
+		return ReasonPlain
 	case errors.Is(err, psk.ErrOwnIdentity):
 		return ReasonOwnIdentity
 	}

@@ -10,8 +10,10 @@ import (
 	"testing"
 )
 
-func TestSessionCarriesWholeMessages(t *testing.T) {
-	client, server := sessions(t)
+func TestSessionCarriesWholeMessages(t *testing.T) { overAll(t, testSessionCarriesWholeMessages) }
+
+func testSessionCarriesWholeMessages(t *testing.T, w way) {
+	client, server := w.sessions(t)
 	ctx := testContext(t)
 	for _, n := range []int{4, 5, 6, 7, 8, 200, 16383, 16384, 16385, 65532, 65535} {
 		want := message(n)
@@ -30,25 +32,35 @@ func TestSessionCarriesWholeMessages(t *testing.T) {
 	}
 }
 
-func TestSessionNamesBothEnds(t *testing.T) {
-	client, server := sessions(t)
-	if client.Peer() != "pe-1" || server.Peer() != "pe-1" {
+func TestSessionNamesBothEnds(t *testing.T) { overAll(t, testSessionNamesBothEnds) }
+
+func testSessionNamesBothEnds(t *testing.T, w way) {
+	client, server := w.sessions(t)
+	names := map[Kind][2]string{Proven: {"pe-1", "pe-1"}, Anonymous: {serverName, ""}}
+	if client.Peer() != names[w.kind][0] || server.Peer() != names[w.kind][1] {
 		t.Errorf("peers %q and %q", client.Peer(), server.Peer())
+	}
+	for _, s := range []*Session{client, server} {
+		if s.Kind() != w.kind || s.Protocol() != w.protocol {
+			t.Errorf("%v over %v", s.Kind(), s.Protocol())
+		}
 	}
 	if client.ID() == server.ID() {
 		t.Error("both sessions have one ID")
 	}
 	host := netip.MustParseAddr("127.0.0.1")
-	if a := client.LocalAddr(); a.Addr() != host || len(server.RemoteAddrs()) != 1 || server.RemoteAddrs()[0] != a {
+	if a := client.LocalAddrs()[0]; a.Addr() != host || len(server.RemoteAddrs()) != 1 || server.RemoteAddrs()[0] != a {
 		t.Errorf("the client is at %v, the server sees %v", a, server.RemoteAddrs())
 	}
-	if a := server.LocalAddr(); a.Addr() != host || client.RemoteAddrs()[0] != a {
+	if a := server.LocalAddrs()[0]; a.Addr() != host || client.RemoteAddrs()[0] != a {
 		t.Errorf("the server is at %v, the client sees %v", a, client.RemoteAddrs())
 	}
 }
 
-func TestSessionEndsCleanly(t *testing.T) {
-	client, server := sessions(t)
+func TestSessionEndsCleanly(t *testing.T) { overAll(t, testSessionEndsCleanly) }
+
+func testSessionEndsCleanly(t *testing.T, w way) {
+	client, server := w.sessions(t)
 	if err := client.Close(); err != nil {
 		t.Fatal(err)
 	}

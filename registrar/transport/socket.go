@@ -3,56 +3,54 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/weir-lb/weir/registrar/wire"
 )
 
-const (
-	// defaultHandshakeTimeout covers the way from the TCP connection to the
-	// finished handshake.
-	defaultHandshakeTimeout = 5 * time.Second
-	// userTimeout is how long data may go unacknowledged, or find the peer's
-	// window closed, before the kernel gives the connection up (tcp(7)).
-	userTimeout = 10 * time.Second
-)
+// defaultHandshakeTimeout covers the way from the connection to the finished
+// handshake.
+const defaultHandshakeTimeout = 5 * time.Second
 
-// keepAlive finds out about a peer that vanished while nobody had anything to
-// say: after 15 s of silence, and 3 probes 5 s apart.
-func keepAlive() net.KeepAliveConfig {
-	return net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+// socket is a connection of the kernel's, of either protocol.
+type socket struct {
+	net.Conn // the stream of bytes that TLS runs over
+	// plain carries messages without TLS.
+	plain    carrier
+	protocol wire.Protocol
+	// local and remote are the addresses of both ends; over TCP one each.
+	local, remote []netip.AddrPort
+	// finish says that this end sends no more.
+	finish func() error
 }
 
-// tune sets what net's own configuration does not. Go sets TCP_NODELAY itself.
-func tune(conn *net.TCPConn) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
-	})
-	if err != nil {
-		return err
-	}
-	if failed != nil {
-		return fmt.Errorf("set TCP_USER_TIMEOUT: %w", failed)
-	}
-	return nil
+// acceptor is a socket that listens.
+type acceptor interface {
+	accept() (*socket, error)
+	addrs() []netip.AddrPort
+	Close() error
 }
 
-// addrPort returns a TCP address, IPv4 as IPv4 also on a socket for both.
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
+// open listens with the protocol of cfg.
+func open(ctx context.Context, cfg *ListenConfig) (acceptor, error) {
+	switch cfg.Protocol {
+	case 0, wire.ProtocolTCP:
+		return listenTCP(ctx, cfg)
 	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	return nil, fmt.Errorf("listen at %v: %v carries no sessions", cfg.Addr, cfg.Protocol)
+}
+
+// connect dials with the protocol of cfg.
+func connect(ctx context.Context, cfg *DialConfig) (*socket, error) {
+	switch cfg.Protocol {
+	case 0, wire.ProtocolTCP:
+		return dialTCP(ctx, cfg)
+	}
+	return nil, fmt.Errorf("connect to %v: %v carries no sessions", cfg.Remote, cfg.Protocol)
 }
 
 func handshakeTimeout(d time.Duration) time.Duration {
