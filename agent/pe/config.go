@@ -7,11 +7,10 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"log/slog"
-	"net"
 	"os"
-	"strconv"
 	"time"
 
+	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/registrar/transport/psk"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -24,10 +23,11 @@ type Config struct {
 	User   wire.Transport // where the server serves: one address and a port
 	Policy wire.Policy
 
-	Registrars []Registrar // at least one; tried in turn
-	Identity   string      // the name that the registrars know this element by
-	Keys       *psk.Keys   // must hold Identity
-	Attempts   int         // give up after so many before the first success; 0: never
+	Registrars []hunt.Registrar    // preferred in this order; there must be one, or Hints
+	Hints      *hunt.Announcements // registrars that announce themselves; may be nil
+	Identity   string              // the name that the registrars know this element by
+	Keys       *psk.Keys           // must hold Identity
+	Attempts   int                 // give up after so many hunts before the first success; 0: never
 
 	Check         func(context.Context) error // asks the server whether it is well; nil: it always is
 	CheckInterval time.Duration               // between the starts of two checks, and a check's time limit
@@ -42,17 +42,6 @@ type Config struct {
 	Nudge <-chan os.Signal // each one reloads Keys and registers at once; may be nil
 	Again <-chan struct{}  // closed to end Run at once, after ctx; may be nil
 	Log   *slog.Logger
-}
-
-// Registrar is where a registrar listens.
-type Registrar struct {
-	Host string // a name or an address
-	Port uint16
-}
-
-// String is host:port, with brackets around an IPv6 address.
-func (r Registrar) String() string {
-	return net.JoinHostPort(r.Host, strconv.Itoa(int(r.Port)))
 }
 
 // NewID draws a PE identifier of good quality (RFC 5352 3.1 R2.2). It is never

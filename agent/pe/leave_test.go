@@ -12,10 +12,10 @@ import (
 
 func TestStopDeregistersAndDrains(t *testing.T) {
 	r := enrolled(t, nil)
-	r.want(r.stop(r.now, nil), deregistration)
+	r.want(r.stop(r.now, nil), r.deregistration())
 	r.wantTimer(30 * time.Second) // T3
 	r.now = r.now.Add(time.Second)
-	r.want(r.confirmLeft(), hangup{})
+	r.want(r.confirmLeft(), r.hungUp())
 	r.wantLog("msg=deregistered", "pool=web", "pe=0x00c0ffee")
 	r.wantTimer(30 * time.Second) // the drain, from the confirmation on
 	r.want(r.expire(), exit{nil})
@@ -31,20 +31,20 @@ func TestSecondSignalEndsTheDrain(t *testing.T) {
 func TestSecondSignalEndsTheWaitForTheRegistrar(t *testing.T) {
 	r := enrolled(t, nil)
 	r.stop(r.now, nil)
-	r.want(r.hasten(r.now), hangup{}, exit{nil})
+	r.want(r.hasten(r.now), r.hungUp(), exit{nil})
 }
 
 // Two signals in quick succession are both pending, and a select takes either.
 func TestSecondSignalSeenBeforeTheFirstIsNotLost(t *testing.T) {
 	r := enrolled(t, nil)
-	r.want(r.hasten(r.now), hangup{}, exit{nil})
+	r.want(r.hasten(r.now), r.hungUp(), exit{nil})
 	r.want(r.stop(r.now, nil))
 }
 
 func TestStopWithoutARegistrationExitsAtOnce(t *testing.T) {
 	for name, prepare := range map[string]func(*rig){
 		"dialing":    func(*rig) {},
-		"in backoff": func(r *rig) { r.lost(r.now, errCut) },
+		"in backoff": func(r *rig) { r.cut() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, nil)
@@ -59,17 +59,17 @@ func TestStopWithoutARegistrationExitsAtOnce(t *testing.T) {
 func TestStopWhileRegisteringDeregisters(t *testing.T) {
 	r := newRig(t, nil)
 	r.start(r.now)
-	r.connected(r.now)
-	r.want(r.stop(r.now, nil), deregistration)
+	r.connect()
+	r.want(r.stop(r.now, nil), r.deregistration())
 	r.want(r.accept()) // crossed the deregistration
-	r.want(r.confirmLeft(), hangup{})
+	r.want(r.confirmLeft(), r.hungUp())
 }
 
 func TestStopGivesUpAnUnansweredDeregistration(t *testing.T) {
 	r := enrolled(t, nil)
 	r.stop(r.now, nil)
 	r.wantTimer(30 * time.Second) // T3
-	r.want(r.expire(), hangup{})
+	r.want(r.expire(), r.hungUp())
 	r.wantLog("level=WARN", `msg="deregistration not confirmed"`)
 	r.wantTimer(30 * time.Second) // the drain
 	r.want(r.expire(), exit{nil})
@@ -80,10 +80,10 @@ func TestNewSessionDoesNotProlongTheWaitForTheDeregistration(t *testing.T) {
 	r.stop(r.now, nil)
 	stopped := r.now
 	r.now = r.now.Add(20 * time.Second)
-	r.lost(r.now, errCut)
+	r.cut()
 	r.expire()
-	r.want(r.connected(r.now), deregistration)
-	r.want(r.expire(), hangup{})
+	r.want(r.connect(), r.deregistration())
+	r.want(r.expire(), r.hungUp())
 	if after := r.now.Sub(stopped); after != 30*time.Second {
 		t.Errorf("gave up after %v, want 30 s: T3, counted from the stop", after)
 	}
@@ -92,17 +92,17 @@ func TestNewSessionDoesNotProlongTheWaitForTheDeregistration(t *testing.T) {
 func TestDeregistrationIsRepeatedOnANewSession(t *testing.T) {
 	r := enrolled(t, nil)
 	r.stop(r.now, nil)
-	r.want(r.lost(r.now, errCut), hangup{})
-	r.want(r.expire(), dial{registrarA})
-	r.want(r.connected(r.now), deregistration)
-	r.want(r.confirmLeft(), hangup{})
+	r.want(r.cut(), r.failed()...)
+	r.want(r.expire(), seek{})
+	r.want(r.connect(), r.deregistration())
+	r.want(r.confirmLeft(), r.hungUp())
 }
 
 func TestStopWhileOfflineDeregistersWithoutTheBackoff(t *testing.T) {
 	r := enrolled(t, nil)
-	r.lost(r.now, errCut)
-	r.want(r.stop(r.now, nil), dial{registrarA})
-	r.want(r.connected(r.now), deregistration)
+	r.cut()
+	r.want(r.stop(r.now, nil), seek{})
+	r.want(r.connect(), r.deregistration())
 }
 
 func TestLeavesAfterThreeFailuresInARow(t *testing.T) {
@@ -127,7 +127,7 @@ func TestLeavesAfterThreeFailuresInARow(t *testing.T) {
 				got = r.checked(r.now, verdict(c))
 			}
 			if test.leaves {
-				r.want(got, deregistration)
+				r.want(got, r.deregistration())
 				r.wantLog("level=WARN", `msg="server check failed"`)
 			} else {
 				r.want(got)
@@ -149,7 +149,7 @@ func sick(t *testing.T) *rig {
 	for range 3 {
 		r.checked(r.now, errSick)
 	}
-	r.want(r.confirmLeft(), hangup{})
+	r.want(r.confirmLeft(), r.hungUp())
 	return r
 }
 
@@ -161,8 +161,8 @@ func TestReturnsAfterTwoSuccessesInARow(t *testing.T) {
 	for _, c := range "+-+" {
 		r.want(r.checked(r.now, verdict(c)))
 	}
-	r.want(r.checked(r.now, nil), dial{registrarA})
-	r.want(r.connected(r.now), registration(0))
+	r.want(r.checked(r.now, nil), seek{})
+	r.want(r.connect(), r.registration(0))
 }
 
 func TestRecoveryDuringTheDeregistrationUsesTheSession(t *testing.T) {
@@ -172,31 +172,32 @@ func TestRecoveryDuringTheDeregistrationUsesTheSession(t *testing.T) {
 	}
 	r.checked(r.now, nil)
 	r.want(r.checked(r.now, nil)) // first the answer
-	r.want(r.confirmLeft(), registration(0))
+	r.want(r.confirmLeft(), r.registration(0))
 }
 
 func TestDeregistrationUnansweredAtT3IsRepeatedElsewhere(t *testing.T) {
-	r := enrolled(t, func(c *Config) { withCheck(c); c.Registrars = []Registrar{registrarA, registrarB} })
+	r := enrolled(t, withCheck)
 	for range 3 {
 		r.checked(r.now, errSick)
 	}
 	r.wantTimer(30 * time.Second)
-	r.want(r.expire(), hangup{})
-	r.want(r.expire(), dial{registrarB})
-	r.want(r.connected(r.now), deregistration)
+	r.want(r.expire(), r.failed()...)
+	r.want(r.expire(), seek{})
+	got := r.connect(registrarB)
+	r.want(got, r.deregistration())
 }
 
 func TestFirstCheckDecidesAlone(t *testing.T) {
 	r := newRig(t, withCheck)
 	r.want(r.start(r.now))
-	r.want(r.checked(r.now, nil), dial{registrarA})
+	r.want(r.checked(r.now, nil), seek{})
 
 	r = newRig(t, withCheck)
 	r.want(r.start(r.now))
 	r.want(r.checked(r.now, errSick))
 	r.wantLog("level=WARN", `msg="server not ready"`)
 	r.want(r.checked(r.now, nil))
-	r.want(r.checked(r.now, nil), dial{registrarA})
+	r.want(r.checked(r.now, nil), seek{})
 }
 
 func TestSickWhileDialingDoesNotRegister(t *testing.T) {
@@ -206,7 +207,7 @@ func TestSickWhileDialingDoesNotRegister(t *testing.T) {
 	for range 3 {
 		r.checked(r.now, errSick)
 	}
-	r.want(r.connected(r.now), hangup{})
+	r.want(r.connect(), r.hungUp())
 }
 
 func TestStopLongAfterLeavingNeedsNoDrain(t *testing.T) {
@@ -223,8 +224,8 @@ func TestStopLongAfterLeavingNeedsNoDrain(t *testing.T) {
 func TestRefusedDeregistrationIsNotRepeated(t *testing.T) {
 	r := enrolled(t, nil)
 	r.stop(r.now, nil)
-	r.want(r.received(r.now, &wire.DeregistrationResponse{Pool: testPool, PE: testID,
-		Causes: []wire.ErrorCause{{Code: wire.CauseSecurity}}}), hangup{})
+	r.want(r.received(r.now, r.last, &wire.DeregistrationResponse{Pool: testPool, PE: testID,
+		Causes: []wire.ErrorCause{{Code: wire.CauseSecurity}}}), r.hungUp())
 	r.wantLog("level=WARN", `msg="deregistration refused"`, `cause="rejected due to security considerations"`)
 	r.want(r.expire(), exit{nil})
 }

@@ -7,18 +7,20 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/registrar/transport"
 )
 
 // sendQueue is how many messages may wait for the socket. An element sends one
 // answer per keep-alive and little else, so that a full queue means that the
 // registrar does not read: the session is then given up.
-const sendQueue = 16
+const sendQueue = 32
 
 var errNotReading = errors.New("the registrar does not read what we send")
 
 // inbound is what a link reports: one message, or why the session has ended.
 type inbound struct {
+	via  via
 	data []byte
 	err  error
 }
@@ -26,6 +28,8 @@ type inbound struct {
 // link is a session and the two goroutines that read and write it, so that the
 // loop never waits for a socket.
 type link struct {
+	via     via
+	target  *hunt.Target // nil if the registrar came to us
 	session *transport.Session
 	reports chan<- inbound
 	queue   chan []byte
@@ -33,9 +37,9 @@ type link struct {
 	running sync.WaitGroup
 }
 
-func startLink(ctx context.Context, session *transport.Session, reports chan<- inbound) *link {
+func startLink(ctx context.Context, v via, session *transport.Session, reports chan<- inbound) *link {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &link{session: session, reports: reports, queue: make(chan []byte, sendQueue), cancel: cancel}
+	l := &link{via: v, session: session, reports: reports, queue: make(chan []byte, sendQueue), cancel: cancel}
 	l.running.Go(func() { l.read(ctx) })
 	l.running.Go(func() { l.write(ctx) })
 	return l
@@ -62,7 +66,7 @@ func (l *link) close() {
 func (l *link) read(ctx context.Context) {
 	for {
 		data, err := l.session.Read(ctx)
-		l.report(ctx, inbound{data, err})
+		l.report(ctx, inbound{l.via, data, err})
 		if err != nil {
 			return
 		}
@@ -74,7 +78,7 @@ func (l *link) write(ctx context.Context) {
 		select {
 		case data := <-l.queue:
 			if err := l.session.Write(ctx, data); err != nil {
-				l.report(ctx, inbound{nil, err})
+				l.report(ctx, inbound{l.via, nil, err})
 				return
 			}
 		case <-ctx.Done():

@@ -22,7 +22,7 @@ func loaded(policy wire.Policy) func(*Config) {
 // wantLoad fails unless the actions are one registration with this policy.
 func (r *rig) wantLoad(got []action, policy wire.Policy) {
 	r.t.Helper()
-	want := registration(0).(send)
+	want := r.registration(0).(send)
 	want.message.(*wire.Registration).Element.Policy = policy
 	r.want(got, want)
 }
@@ -31,8 +31,8 @@ func (r *rig) wantLoad(got []action, policy wire.Policy) {
 func gauged(t *testing.T) *rig {
 	r := newRig(t, loaded(wire.LeastUsed(7)))
 	r.want(r.start(r.now)) // not without a measurement
-	r.want(r.measured(r.now, 0.2, nil), dial{registrarA})
-	r.wantLoad(r.connected(r.now), wire.LeastUsed(0x33333333))
+	r.want(r.measured(r.now, 0.2, nil), seek{})
+	r.wantLoad(r.connect(), wire.LeastUsed(0x33333333))
 	r.want(r.accept())
 	return r
 }
@@ -97,7 +97,7 @@ func TestDegradationIsResetThoughTheLoadIsTheSame(t *testing.T) {
 		r := newRig(t, loaded(test.policy))
 		r.start(r.now)
 		r.measured(r.now, 0.2, nil)
-		r.connected(r.now)
+		r.connect()
 		r.want(r.accept())
 		r.wantTimer(test.after)
 		r.wantLoad(r.expire(), test.policy.WithLoad(0x33333333))
@@ -127,8 +127,8 @@ func TestLoadThatCannotBeMeasured(t *testing.T) {
 func TestUnmeasurableLoadRegistersAsFull(t *testing.T) {
 	r := newRig(t, loaded(wire.LeastUsed(0)))
 	r.start(r.now)
-	r.want(r.measured(r.now, 0, errBlind), dial{registrarA})
-	r.wantLoad(r.connected(r.now), wire.LeastUsed(0xffffffff))
+	r.want(r.measured(r.now, 0, errBlind), seek{})
+	r.wantLoad(r.connect(), wire.LeastUsed(0xffffffff))
 }
 
 func TestFullRegistrarIsNotAskedMoreOftenByLoad(t *testing.T) {
@@ -146,7 +146,7 @@ func TestFullRegistrarIsNotAskedMoreOftenByLoad(t *testing.T) {
 func TestGivenLoadStays(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Policy = wire.LeastUsed(7) })
 	r.start(r.now)
-	r.wantLoad(r.connected(r.now), wire.LeastUsed(7))
+	r.wantLoad(r.connect(), wire.LeastUsed(7))
 	r.want(r.accept())
 	r.wantTimer(580 * time.Second)
 }

@@ -8,28 +8,38 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// phase is where the machine stands with its registrar. There is a session in
-// registering, registered and deregistering, and in no other phase.
+// phase is where the machine stands with its home registrar. There is a home
+// session from registering on.
 type phase uint8
 
 const (
-	offline       phase = iota // timer: when to dial; zero if nothing asks for it
-	dialing                    // no timer, the dial has its own limit
+	offline       phase = iota // timer: when to hunt; zero if nothing asks for it
+	hunting                    // no timer, a round of the hunt has its own limit
 	registering                // timer: T2
 	registered                 // timer: T4
+	doubting                   // no answer to a registration that repeats one; hunting beside it
 	deregistering              // timer: T3
 )
 
-// action is what Run has to do for the machine: one of the four below.
+// via names a session; zero is none.
+type via uint32
+
+// action is what Run has to do for the machine: one of those below.
 type action any
 
 type (
-	dial   struct{ registrar Registrar } // answered by connected or lost
-	send   struct{ message wire.Message }
-	hangup struct{}            // end the session or the dial; lost is not called for it
+	seek     struct{} // a round of the hunt, answered by connected or unfound
+	endSeek  struct{} // end the round that is under way: neither comes
+	distrust struct{ via via }
+	send     struct {
+		via     via
+		message wire.Message
+	}
+	hangup struct{ via via }   // end the session; lost is not called for it
 	exit   struct{ err error } // the last action
 )
 
@@ -40,17 +50,17 @@ type machine struct {
 	log    *slog.Logger
 	random *rand.Rand
 
-	phase     phase
-	timer     time.Time
-	registrar int           // index of the current or next one
-	failures  int           // attempts in a row without a successful registration
-	accepted  bool          // a registrar has accepted us at least once
-	owed      bool          // a registrar may list us until we deregister
-	leftAt    time.Time     // when it left the pool last; zero: never, so no drain is left
-	home      wire.ServerID // zero: undetermined
-	health    health
-	meter     meter
-	told      loadReport
+	phase    phase
+	timer    time.Time
+	failures int       // in a row without a successful registration
+	accepted bool      // a registrar has accepted us at least once
+	owed     bool      // a registrar may list us until we deregister
+	leftAt   time.Time // when it left the pool last; zero: never, so no drain is left
+	sessions sessions
+	answers  allowance
+	health   health
+	meter    meter
+	told     loadReport
 
 	stopping bool
 	giveUpAt time.Time // stopping: when the deregistration is no longer waited for
@@ -61,7 +71,7 @@ type machine struct {
 }
 
 func newMachine(cfg *Config, random *rand.Rand) *machine {
-	m := &machine{cfg: cfg, random: random}
+	m := &machine{cfg: cfg, random: random, sessions: sessions{names: map[via]string{}}}
 	m.log = cfg.Log.With("pool", string(cfg.Pool), "pe", cfg.ID.String())
 	if cfg.Check == nil {
 		m.health = health{well: true, judged: true}
@@ -72,32 +82,6 @@ func newMachine(cfg *Config, random *rand.Rand) *machine {
 
 // start is the first event.
 func (m *machine) start(now time.Time) []action { return m.step(now) }
-
-// connected is called when a dial has led to a session.
-func (m *machine) connected(now time.Time) []action {
-	switch {
-	case m.wanted():
-		m.register(now)
-	case m.owed:
-		m.deregister(now)
-	default:
-		m.hangUp()
-	}
-	return m.step(now)
-}
-
-// lost is called when a dial has failed or a session has ended by itself.
-func (m *machine) lost(now time.Time, err error) []action {
-	switch m.phase {
-	case offline:
-		return m.step(now)
-	case dialing:
-		m.fail(now, "no connection", err)
-	default:
-		m.fail(now, "connection lost", err)
-	}
-	return m.step(now)
-}
 
 // checked is called with the result of each health check.
 func (m *machine) checked(now time.Time, err error) []action {
@@ -165,7 +149,7 @@ func (m *machine) tick(now time.Time) []action {
 		m.left(now)
 	}
 	if at := m.next(); !at.IsZero() && !now.Before(at) {
-		m.timer = time.Time{} // in offline, step dials
+		m.timer = time.Time{} // in offline, step hunts
 		m.expire(now)
 	}
 	return m.step(now)
@@ -174,7 +158,7 @@ func (m *machine) tick(now time.Time) []action {
 func (m *machine) expire(now time.Time) {
 	switch m.phase {
 	case registering: // RFC 5352 3.1: T2 expired, hunt for another registrar
-		m.fail(now, "registration not answered", fmt.Errorf("no response within %v", t2Registration))
+		m.unanswered(now)
 	case deregistering: // RFC 5352 3.2: T3 expired, the same
 		m.fail(now, "deregistration not answered", fmt.Errorf("no response within %v", t3Deregistration))
 	case registered:
@@ -212,7 +196,7 @@ func (m *machine) next() time.Time {
 func (m *machine) wanted() bool { return m.health.well && m.meter.judged && !m.stopping }
 
 // settled: no registrar lists us, and no message about that is under way.
-func (m *machine) settled() bool { return !m.owed && m.phase <= dialing }
+func (m *machine) settled() bool { return !m.owed && m.phase <= hunting }
 
 // step moves towards what is wanted, and hands over the actions of the event.
 func (m *machine) step(now time.Time) []action {
@@ -223,9 +207,10 @@ func (m *machine) step(now time.Time) []action {
 			m.exit()
 		}
 	case m.phase == offline && m.timer.IsZero() && (m.wanted() || m.owed):
-		m.phase = dialing
-		m.do(dial{m.current()})
-	case (m.phase == registering || m.phase == registered) && !m.wanted():
+		m.phase = hunting
+		m.do(seek{})
+	case m.phase >= registering && m.phase <= doubting && !m.wanted():
+		m.endSeek()
 		m.deregister(now)
 	}
 	out := m.out
@@ -233,8 +218,7 @@ func (m *machine) step(now time.Time) []action {
 	return out
 }
 
-func (m *machine) do(a action)        { m.out = append(m.out, a) }
-func (m *machine) current() Registrar { return m.cfg.Registrars[m.registrar] }
+func (m *machine) do(a action) { m.out = append(m.out, a) }
 
 // register sends ASAP_REGISTRATION and starts T2 (RFC 5352 3.1 R2 to R4).
 func (m *machine) register(now time.Time) {
@@ -244,9 +228,9 @@ func (m *machine) register(now time.Time) {
 		m.told = loadReport{m.meter.load(), now}
 		policy = policy.WithLoad(m.told.load)
 	}
-	m.do(send{&wire.Registration{Pool: m.cfg.Pool, Element: wire.PoolElement{
+	m.do(send{m.sessions.home, &wire.Registration{Pool: m.cfg.Pool, Element: wire.PoolElement{
 		ID:     m.cfg.ID,
-		Home:   m.home,
+		Home:   m.sessions.server,
 		Life:   int32(m.cfg.Life / time.Second),
 		User:   m.cfg.User,
 		Policy: policy,
@@ -256,7 +240,7 @@ func (m *machine) register(now time.Time) {
 // deregister sends ASAP_DEREGISTRATION and starts T3 (RFC 5352 3.2 D1 to D4).
 func (m *machine) deregister(now time.Time) {
 	m.phase, m.timer = deregistering, now.Add(t3Deregistration)
-	m.do(send{&wire.Deregistration{Pool: m.cfg.Pool, PE: m.cfg.ID}})
+	m.do(send{m.sessions.home, &wire.Deregistration{Pool: m.cfg.Pool, PE: m.cfg.ID}})
 }
 
 // left notes that the element is in no registrar's list any more.
@@ -265,27 +249,24 @@ func (m *machine) left(now time.Time) {
 	m.hangUp()
 }
 
-func (m *machine) hangUp() {
-	if m.phase != offline {
-		m.do(hangup{})
-	}
-	m.phase, m.timer, m.home = offline, time.Time{}, 0
-}
-
-// fail leaves this registrar for the next one, after a wait.
+// fail leaves this registrar, and hunts after a wait.
 func (m *machine) fail(now time.Time, what string, err error) {
+	about := m.log
+	if m.sessions.home != 0 {
+		about = about.With("registrar", m.current())
+		m.do(distrust{m.sessions.home})
+	}
 	m.hangUp()
 	m.failures++
 	if m.cfg.Attempts > 0 && !m.accepted && m.failures >= m.cfg.Attempts {
-		m.result = fmt.Errorf("gave up after %d attempts to register with %v: %s: %w", m.failures, m.current(), what, err)
+		m.result = fmt.Errorf("gave up after %d attempts to register: %s: %w", m.failures, what, err)
 		m.stopping = true
 		m.exit()
 		return
 	}
-	wait := backoff(m.failures, m.random)
-	m.log.Warn(what, "registrar", m.current().String(), "err", err, "retry_in", wait.Round(time.Millisecond))
+	wait := hunt.Backoff(m.failures, m.random)
+	about.Warn(what, "err", err, "retry_in", wait.Round(time.Millisecond))
 	m.timer = now.Add(wait)
-	m.registrar = (m.registrar + 1) % len(m.cfg.Registrars)
 }
 
 func (m *machine) beginStop(now time.Time, err error) {
@@ -299,9 +280,7 @@ func (m *machine) beginStop(now time.Time, err error) {
 }
 
 func (m *machine) exit() {
-	if m.phase != offline {
-		m.hangUp()
-	}
+	m.hangUp()
 	m.exited = true
 	m.do(exit{m.result})
 }

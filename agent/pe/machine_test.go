@@ -22,11 +22,12 @@ const (
 	testID   = wire.PEID(0x00c0ffee)
 )
 
+// The registrars, as the hunt names them.
+const registrarA, registrarB = "10.0.0.1:3864", "10.0.0.2:3864"
+
 var (
-	registrarA = Registrar{Host: "10.0.0.1", Port: 3864}
-	registrarB = Registrar{Host: "10.0.0.2", Port: 3864}
-	errCut     = errors.New("cut by the test")
-	errSick    = errors.New("sick")
+	errCut  = errors.New("cut by the test")
+	errSick = errors.New("sick")
 )
 
 // rig is a machine with a clock that only the test moves, and its log.
@@ -35,20 +36,21 @@ type rig struct {
 	t   *testing.T
 	now time.Time
 	log bytes.Buffer
+
+	last via // the session that was made last
 }
 
 func newRig(t *testing.T, change func(*Config)) *rig {
 	r := &rig{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	cfg := &Config{
-		Pool:       testPool,
-		ID:         testID,
-		Life:       10 * time.Minute,
-		User:       wire.Transport{Protocol: wire.ProtocolTCP, Port: 8080, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.11")}},
-		Policy:     wire.Policy{Type: wire.PolicyWeightedRoundRobin, Data: []byte{0, 0, 0, 3}},
-		Registrars: []Registrar{registrarA},
-		Identity:   "pe-1",
-		Drain:      30 * time.Second,
-		Log:        slog.New(slog.NewTextHandler(&r.log, nil)),
+		Pool:     testPool,
+		ID:       testID,
+		Life:     10 * time.Minute,
+		User:     wire.Transport{Protocol: wire.ProtocolTCP, Port: 8080, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.11")}},
+		Policy:   wire.Policy{Type: wire.PolicyWeightedRoundRobin, Data: []byte{0, 0, 0, 3}},
+		Identity: "pe-1",
+		Drain:    30 * time.Second,
+		Log:      slog.New(slog.NewTextHandler(&r.log, nil)),
 	}
 	if change != nil {
 		change(cfg)
@@ -115,8 +117,27 @@ func (r *rig) expire() []action {
 	return r.tick(r.now)
 }
 
+// connect ends a round of the hunt with a session; at registrarA, unless said.
+func (r *rig) connect(at ...string) []action {
+	r.last++
+	return r.connected(r.now, r.last, append(at, registrarA)[0])
+}
+
+// cut ends the round that is under way, or the last session.
+func (r *rig) cut() []action {
+	if r.phase == hunting {
+		return r.unfound(r.now, errCut)
+	}
+	return r.lost(r.now, r.last, errCut)
+}
+
+// hungUp is the end of the last session as it should be; failed, for a reason
+// that speaks against its registrar.
+func (r *rig) hungUp() action   { return hangup{r.last} }
+func (r *rig) failed() []action { return []action{distrust{r.last}, hangup{r.last}} }
+
 func (r *rig) accept() []action {
-	return r.received(r.now, &wire.RegistrationResponse{Pool: testPool, PE: testID})
+	return r.received(r.now, r.last, &wire.RegistrationResponse{Pool: testPool, PE: testID})
 }
 
 func (r *rig) reject(codes ...wire.CauseCode) []action {
@@ -124,11 +145,11 @@ func (r *rig) reject(codes ...wire.CauseCode) []action {
 	for _, c := range codes {
 		m.Causes = append(m.Causes, wire.ErrorCause{Code: c})
 	}
-	return r.received(r.now, m)
+	return r.received(r.now, r.last, m)
 }
 
 func (r *rig) confirmLeft() []action {
-	return r.received(r.now, &wire.DeregistrationResponse{Pool: testPool, PE: testID})
+	return r.received(r.now, r.last, &wire.DeregistrationResponse{Pool: testPool, PE: testID})
 }
 
 // enrolled is a rig that is registered.
@@ -139,7 +160,7 @@ func enrolled(t *testing.T, change func(*Config)) *rig {
 	if r.cfg.Check != nil {
 		r.checked(r.now, nil)
 	}
-	r.connected(r.now)
+	r.connect()
 	r.accept()
 	if r.phase != registered {
 		t.Fatalf("phase %d, want registered", r.phase)
@@ -150,8 +171,8 @@ func enrolled(t *testing.T, change func(*Config)) *rig {
 func withCheck(c *Config) { c.Check = func(context.Context) error { return nil } }
 
 // registration is what the rig's configuration must become on the wire.
-func registration(home wire.ServerID) action {
-	return send{&wire.Registration{Pool: "web", Element: wire.PoolElement{
+func (r *rig) registration(home wire.ServerID) action {
+	return send{r.last, &wire.Registration{Pool: "web", Element: wire.PoolElement{
 		ID:     0x00c0ffee,
 		Home:   home,
 		Life:   600,
@@ -160,12 +181,14 @@ func registration(home wire.ServerID) action {
 	}}}
 }
 
-var deregistration = send{&wire.Deregistration{Pool: "web", PE: 0x00c0ffee}}
+func (r *rig) deregistration() action {
+	return send{r.last, &wire.Deregistration{Pool: "web", PE: 0x00c0ffee}}
+}
 
 func TestRegisters(t *testing.T) {
 	r := newRig(t, nil)
-	r.want(r.start(r.now), dial{registrarA})
-	r.want(r.connected(r.now), registration(0))
+	r.want(r.start(r.now), seek{})
+	r.want(r.connect(), r.registration(0))
 	r.wantTimer(30 * time.Second) // T2
 	r.want(r.accept())
 	r.wantTimer(580 * time.Second) // T4: 20 s less than the life
@@ -175,7 +198,7 @@ func TestRegisters(t *testing.T) {
 func TestRegistersAgainAtT4(t *testing.T) {
 	r := enrolled(t, nil)
 	for range 3 {
-		r.want(r.expire(), registration(0))
+		r.want(r.expire(), r.registration(0))
 		r.wantTimer(30 * time.Second)
 		r.want(r.accept())
 		r.wantTimer(580 * time.Second)
@@ -183,21 +206,22 @@ func TestRegistersAgainAtT4(t *testing.T) {
 }
 
 func TestT2ExpiryHuntsForTheNextRegistrar(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.Registrars = []Registrar{registrarA, registrarB} })
+	r := newRig(t, nil)
 	r.start(r.now)
-	r.connected(r.now)
+	r.connect()
 	r.wantTimer(30 * time.Second)
-	r.want(r.expire(), hangup{})
+	r.want(r.expire(), r.failed()...)
 	r.wantLog("level=WARN", `msg="registration not answered"`, "registrar=10.0.0.1:3864")
 	if wait := r.deadline().Sub(r.now); wait < 50*time.Millisecond || wait >= 100*time.Millisecond {
 		t.Errorf("first wait is %v, want 50 to 100 ms", wait)
 	}
-	r.want(r.expire(), dial{registrarB})
-	r.want(r.connected(r.now), registration(0))
+	r.want(r.expire(), seek{})
+	got := r.connect(registrarB)
+	r.want(got, r.registration(0))
 	r.want(r.accept())
-	r.want(r.lost(r.now, errCut), hangup{})
+	r.want(r.cut(), r.failed()...)
 	r.wantLog(`msg="connection lost"`, "registrar=10.0.0.2:3864")
-	r.want(r.expire(), dial{registrarA})
+	r.want(r.expire(), seek{})
 }
 
 func TestResponseForAnotherElementIsIgnored(t *testing.T) {
@@ -211,8 +235,8 @@ func TestResponseForAnotherElementIsIgnored(t *testing.T) {
 	} {
 		r := newRig(t, nil)
 		r.start(r.now)
-		r.connected(r.now)
-		r.want(r.received(r.now, m))
+		r.connect()
+		r.want(r.received(r.now, r.last, m))
 		r.wantTimer(30 * time.Second)
 	}
 }
@@ -220,7 +244,7 @@ func TestResponseForAnotherElementIsIgnored(t *testing.T) {
 func TestKeepAlive(t *testing.T) {
 	other := testID + 1
 	same := testID
-	ack := send{&wire.EndpointKeepAliveAck{Pool: "web", PE: 0x00c0ffee}}
+	ack := send{1, &wire.EndpointKeepAliveAck{Pool: "web", PE: 0x00c0ffee}}
 	for _, test := range []struct {
 		name string
 		in   wire.EndpointKeepAlive
@@ -235,18 +259,18 @@ func TestKeepAlive(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := enrolled(t, nil)
-			r.want(r.received(r.now, &test.in), test.want...)
-			r.want(r.expire(), registration(test.home)) // T4 tells whom it holds for home
+			r.want(r.received(r.now, r.last, &test.in), test.want...)
+			r.want(r.expire(), r.registration(test.home)) // T4 tells whom it holds for home
 		})
 	}
 }
 
 func TestNewSessionHasNoHome(t *testing.T) {
 	r := enrolled(t, nil)
-	r.received(r.now, &wire.EndpointKeepAlive{Home: true, Server: 7, Pool: "web"})
-	r.lost(r.now, errCut)
-	r.want(r.expire(), dial{registrarA})
-	r.want(r.connected(r.now), registration(0))
+	r.received(r.now, r.last, &wire.EndpointKeepAlive{Home: true, Server: 7, Pool: "web"})
+	r.cut()
+	r.want(r.expire(), seek{})
+	r.want(r.connect(), r.registration(0))
 }
 
 func TestLifeExpiredAtTheRegistrarRegistersAgain(t *testing.T) {
@@ -256,13 +280,13 @@ func TestLifeExpiredAtTheRegistrarRegistersAgain(t *testing.T) {
 	if wait := r.deadline().Sub(r.now); wait < 50*time.Millisecond || wait >= 100*time.Millisecond {
 		t.Errorf("wait is %v, want 50 to 100 ms", wait)
 	}
-	r.want(r.expire(), registration(0))
+	r.want(r.expire(), r.registration(0))
 }
 
 func TestNudge(t *testing.T) {
 	r := enrolled(t, nil)
-	r.want(r.nudge(r.now), registration(0))
+	r.want(r.nudge(r.now), r.registration(0))
 	r.want(r.nudge(r.now)) // the answer is under way
-	r.lost(r.now, errCut)
-	r.want(r.nudge(r.now), dial{registrarA}) // without the wait
+	r.cut()
+	r.want(r.nudge(r.now), seek{}) // without the wait
 }

@@ -6,22 +6,37 @@ import (
 	"errors"
 	"time"
 
+	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// received is called with each message from the session.
-func (m *machine) received(now time.Time, message wire.Message) []action {
+// received is called with each message of a session.
+func (m *machine) received(now time.Time, v via, message wire.Message) []action {
+	from := m.sessions.names[v]
 	switch msg := message.(type) {
-	case *wire.RegistrationResponse:
-		m.registrationAnswered(now, msg)
-	case *wire.DeregistrationResponse:
-		m.deregistrationAnswered(now, msg)
 	case *wire.EndpointKeepAlive:
-		m.keepAlive(msg)
+		m.keepAlive(now, v, msg)
 	case *wire.ErrorMessage:
-		m.log.Warn("registrar reports an error", "registrar", m.current().String(), "cause", causeText(msg.Causes))
+		m.log.Warn("registrar reports an error", "registrar", from, "cause", causeText(msg.Causes))
+	case *wire.RegistrationResponse:
+		if v == m.sessions.home {
+			m.registrationAnswered(now, msg)
+		}
+	case *wire.DeregistrationResponse:
+		if v == m.sessions.home {
+			m.deregistrationAnswered(now, msg)
+		}
 	default:
-		m.log.Debug("message ignored", "type", message.Type().String())
+		m.log.Debug("message ignored", "registrar", from, "type", message.Type().String())
+	}
+	return m.step(now)
+}
+
+// malformed is called for a message that the sender wants to hear about (RFC
+// 5354 3, RFC 5352 2.2.14).
+func (m *machine) malformed(now time.Time, v via, causes []wire.ErrorCause) []action {
+	if m.mayAnswer(now, v) {
+		m.do(send{v, &wire.ErrorMessage{Causes: causes}})
 	}
 	return m.step(now)
 }
@@ -33,27 +48,31 @@ func (m *machine) ours(pool wire.PoolHandle, id wire.PEID) bool {
 
 // registrationAnswered ends T2 and starts T4 (RFC 5352 3.1).
 func (m *machine) registrationAnswered(now time.Time, r *wire.RegistrationResponse) {
-	if m.phase != registering || !m.ours(r.Pool, r.PE) {
+	waiting := m.phase == registering || m.phase == doubting // a late answer is one
+	if !waiting || !m.ours(r.Pool, r.PE) {
 		m.log.Debug("unexpected registration response ignored")
 		return
 	}
+	m.endSeek()
 	if r.Reject {
+		m.phase = registering // the round is over
 		m.rejected(now, r.Causes)
 		return
 	}
 	if len(r.Causes) > 0 { // RFC 5352 2.2.3: granted, with values changed
 		m.log.Warn("registration granted with a warning", "cause", causeText(r.Causes))
 	}
+	m.dropFormer()
 	wait := reregistration(m.cfg.Life)
 	m.phase, m.timer = registered, now.Add(wait)
 	m.accepted, m.owed, m.failures = true, true, 0
-	m.log.Info("registered", "registrar", m.current().String(), "again_in", wait)
+	m.log.Info("registered", "registrar", m.current(), "again_in", wait)
 }
 
 // rejected obeys RFC 5352 3.1: no second attempt without correcting the error.
 // Only a lack of resources may mend itself.
 func (m *machine) rejected(now time.Time, causes []wire.ErrorCause) {
-	m.log.Warn("rejected", "registrar", m.current().String(), "cause", causeText(causes))
+	m.log.Warn("rejected", "registrar", m.current(), "cause", causeText(causes))
 	switch {
 	case !transient(causes):
 		m.beginStop(now, m.rejection(causes))
@@ -62,7 +81,7 @@ func (m *machine) rejected(now time.Time, causes []wire.ErrorCause) {
 		}
 	case m.owed: // the old registration stands: hold the session and ask again
 		m.failures++
-		m.phase, m.timer = registered, now.Add(backoff(m.failures, m.random))
+		m.phase, m.timer = registered, now.Add(hunt.Backoff(m.failures, m.random))
 		m.told.at = m.timer // a new load does not cut the wait short
 	default:
 		m.fail(now, "registrar is full", errors.New("raise its limits or wait"))
@@ -78,8 +97,8 @@ func (m *machine) deregistrationAnswered(now time.Time, r *wire.DeregistrationRe
 	}
 	switch m.phase {
 	case registered:
-		wait := backoff(1, m.random) // a registrar that repeats this must not keep us busy
-		m.log.Warn("registration expired", "registrar", m.current().String(), "retry_in", wait.Round(time.Millisecond))
+		wait := hunt.Backoff(1, m.random) // a registrar that repeats this must not keep us busy
+		m.log.Warn("registration expired", "registrar", m.current(), "retry_in", wait.Round(time.Millisecond))
 		m.timer = now.Add(wait)
 	case deregistering:
 		m.deregistered(now, r.Causes)
@@ -88,9 +107,9 @@ func (m *machine) deregistrationAnswered(now time.Time, r *wire.DeregistrationRe
 
 func (m *machine) deregistered(now time.Time, causes []wire.ErrorCause) {
 	if len(causes) > 0 { // it will not be granted the next time either
-		m.log.Warn("deregistration refused", "registrar", m.current().String(), "cause", causeText(causes))
+		m.log.Warn("deregistration refused", "registrar", m.current(), "cause", causeText(causes))
 	} else {
-		m.log.Info("deregistered", "registrar", m.current().String())
+		m.log.Info("deregistered", "registrar", m.current())
 	}
 	if !m.wanted() {
 		m.left(now)
@@ -100,15 +119,17 @@ func (m *machine) deregistered(now time.Time, causes []wire.ErrorCause) {
 	m.register(now) // the server recovered while the answer was under way
 }
 
-// keepAlive follows RFC 5352 3.4. Over TCP the sender is always the registrar
-// of this session, so that adopting it means to note its identifier.
-func (m *machine) keepAlive(k *wire.EndpointKeepAlive) {
+// keepAlive follows RFC 5352 3.4. An element that has left the pool must not
+// vouch for itself.
+func (m *machine) keepAlive(now time.Time, v via, k *wire.EndpointKeepAlive) {
 	if k.Pool != m.cfg.Pool || (k.PE != nil && *k.PE != m.cfg.ID) {
 		return // KA1: silently
 	}
-	m.do(send{&wire.EndpointKeepAliveAck{Pool: m.cfg.Pool, PE: m.cfg.ID}})
-	if k.Home && k.Server != m.home {
-		m.home = k.Server
-		m.log.Info("adopted home registrar", "home", m.home.String(), "registrar", m.current().String())
+	if (!m.wanted() && !m.owed) || !m.mayAnswer(now, v) {
+		return
+	}
+	m.do(send{v, &wire.EndpointKeepAliveAck{Pool: m.cfg.Pool, PE: m.cfg.ID}})
+	if k.Home && k.Server != m.sessions.server {
+		m.adopt(now, v, k.Server)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/transport/psk"
 	"github.com/weir-lb/weir/registrar/wire"
@@ -183,7 +184,7 @@ func start(t *testing.T, change func(*Config), registrars ...netip.AddrPort) *el
 		Log:           slog.New(slog.NewTextHandler(&e.log, nil)),
 	}
 	for _, at := range registrars {
-		cfg.Registrars = append(cfg.Registrars, Registrar{Host: at.Addr().String(), Port: at.Port()})
+		cfg.Registrars = append(cfg.Registrars, hunt.Registrar{Host: at.Addr().String(), Port: at.Port()})
 	}
 	if change != nil {
 		change(&cfg)

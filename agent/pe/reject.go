@@ -39,7 +39,7 @@ func (m *machine) rejection(causes []wire.ErrorCause) error {
 	if len(causes) > 0 {
 		code = causes[0].Code
 	}
-	return fmt.Errorf("registrar %v rejected the registration in pool %q (cause: %s); %s",
+	return fmt.Errorf("registrar %s rejected the registration in pool %q (cause: %s); %s",
 		m.current(), string(m.cfg.Pool), causeText(causes), m.remedy(code))
 }
 

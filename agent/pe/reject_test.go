@@ -27,9 +27,9 @@ func TestRejectionForGood(t *testing.T) {
 	} {
 		r := newRig(t, nil)
 		r.start(r.now)
-		r.connected(r.now)
+		r.connect()
 		got := r.reject(test.causes...)
-		if len(got) != 2 || got[0] != (hangup{}) {
+		if len(got) != 2 || got[0] != r.hungUp() {
 			t.Fatalf("%v: actions %s, want [hangup exit]", test.causes, describe(got))
 		}
 		if err := got[1].(exit).err; err == nil || err.Error() != start+test.want {
@@ -40,12 +40,12 @@ func TestRejectionForGood(t *testing.T) {
 }
 
 func TestLackOfResourcesIsRetried(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.Registrars = []Registrar{registrarA, registrarB} })
+	r := newRig(t, nil)
 	r.start(r.now)
-	r.connected(r.now)
-	r.want(r.reject(wire.CauseLackOfResources), hangup{})
+	r.connect()
+	r.want(r.reject(wire.CauseLackOfResources), r.failed()...)
 	r.wantLog("msg=rejected", `cause="lack of resources"`)
-	r.want(r.expire(), dial{registrarB})
+	r.want(r.expire(), seek{})
 }
 
 func TestLackOfResourcesKeepsAStandingRegistration(t *testing.T) {
@@ -55,14 +55,14 @@ func TestLackOfResourcesKeepsAStandingRegistration(t *testing.T) {
 	if wait := r.deadline().Sub(r.now); wait < 50*time.Millisecond || wait >= 100*time.Millisecond {
 		t.Errorf("wait is %v, want 50 to 100 ms", wait)
 	}
-	r.want(r.expire(), registration(0))
+	r.want(r.expire(), r.registration(0))
 }
 
 func TestRejectedReregistrationLeavesInOrder(t *testing.T) {
 	r := enrolled(t, nil)
 	r.expire() // T4
-	r.want(r.reject(wire.CauseSecurity), deregistration)
-	r.want(r.confirmLeft(), hangup{})
+	r.want(r.reject(wire.CauseSecurity), r.deregistration())
+	r.want(r.confirmLeft(), r.hungUp())
 	r.wantTimer(30 * time.Second) // established flows drain
 	if got := r.expire(); len(got) != 1 || got[0].(exit).err == nil {
 		t.Errorf("actions %s, want exit with the rejection", describe(got))

@@ -4,27 +4,35 @@ package pe
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
 
-	"github.com/weir-lb/weir/registrar/wire"
+	"github.com/weir-lb/weir/agent/hunt"
+	"github.com/weir-lb/weir/registrar/transport"
 )
 
 // agent carries out the machine's actions. Its fields belong to the loop.
 type agent struct {
 	cfg     *Config
 	machine *machine
+	hunter  *hunt.Hunter[*transport.Session]
 
-	dials   chan dialed
+	rounds  chan round
 	reports chan inbound
 	results chan error
 	samples chan sample
 
-	link    *link              // nil without a session
-	undial  context.CancelFunc // nil without a dial
-	dialing sync.WaitGroup
+	links   map[via]*link
+	lastVia via
+	endSeek context.CancelFunc // nil without a round of the hunt
+	seeking sync.WaitGroup
+}
+
+// round is the end of a round of the hunt: a session or an error.
+type round struct {
+	found hunt.Found[*transport.Session]
+	err   error
 }
 
 // Run keeps the element registered until ctx ends, then deregisters it, stays
@@ -32,13 +40,19 @@ type agent struct {
 // rejected the registration for good, or when it gave up after cfg.Attempts.
 func Run(ctx context.Context, cfg Config) error {
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	hunter, err := newHunter(&cfg)
+	if err != nil {
+		return err
+	}
 	a := &agent{
 		cfg:     &cfg,
 		machine: newMachine(&cfg, random),
-		dials:   make(chan dialed),
+		hunter:  hunter,
+		rounds:  make(chan round),
 		reports: make(chan inbound),
 		results: make(chan error),
 		samples: make(chan sample),
+		links:   map[via]*link{},
 	}
 	// The end of ctx starts the deregistration, which still needs the session.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -49,9 +63,10 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Load != nil {
 		probing.Go(func() { probe(work, cfg.measure, cfg.LoadInterval, a.samples) })
 	}
-	err := a.loop(work, ctx.Done())
+	err = a.loop(work, ctx.Done())
 	cancel()
-	a.hangUp()
+	a.seeking.Wait()
+	a.closeAll()
 	probing.Wait()
 	return err
 }
@@ -68,8 +83,8 @@ func (a *agent) loop(ctx context.Context, stop <-chan struct{}) error {
 		}
 		a.arm(timer)
 		select {
-		case d := <-a.dials:
-			actions = a.dialed(ctx, d)
+		case r := <-a.rounds:
+			actions = a.sought(ctx, r)
 		case in := <-a.reports:
 			actions = a.receive(in)
 		case err := <-a.results:
@@ -98,100 +113,6 @@ func (a *agent) arm(timer *time.Timer) {
 	} else {
 		timer.Stop()
 	}
-}
-
-// perform carries out actions in order; done with exit's error.
-func (a *agent) perform(ctx context.Context, actions []action) (done bool, err error) {
-	for len(actions) > 0 {
-		act := actions[0]
-		actions = actions[1:]
-		switch act := act.(type) {
-		case dial:
-			a.dial(ctx, act.registrar)
-		case send:
-			if err := a.send(act.message); err != nil {
-				actions = a.machine.lost(time.Now(), err)
-			}
-		case hangup:
-			a.hangUp()
-		case exit:
-			return true, act.err
-		}
-	}
-	return false, nil
-}
-
-func (a *agent) dial(ctx context.Context, r Registrar) {
-	ctx, a.undial = context.WithCancel(ctx)
-	a.dialing.Go(func() {
-		session, err := connect(ctx, a.cfg, r)
-		select {
-		case a.dials <- dialed{session, err}:
-		case <-ctx.Done():
-			if session != nil {
-				session.Close()
-			}
-		}
-	})
-}
-
-func (a *agent) dialed(ctx context.Context, d dialed) []action {
-	a.endDial()
-	if d.err != nil {
-		return a.machine.lost(time.Now(), d.err)
-	}
-	a.link = startLink(ctx, d.session, a.reports)
-	return a.machine.connected(time.Now())
-}
-
-// endDial stops a dial that is under way and waits for its goroutine.
-func (a *agent) endDial() {
-	if a.undial != nil {
-		a.undial()
-		a.dialing.Wait()
-		a.undial = nil
-	}
-}
-
-func (a *agent) hangUp() {
-	a.endDial()
-	if a.link != nil {
-		a.link.close()
-		a.link = nil
-	}
-}
-
-func (a *agent) send(message wire.Message) error {
-	data, err := wire.AppendASAP(nil, message)
-	if err != nil {
-		return err
-	}
-	if !a.link.send(data) {
-		return errNotReading
-	}
-	return nil
-}
-
-// receive parses one message, and obeys the rules for unknown messages and
-// parameters (RFC 5354 3, RFC 5352 2.2.14).
-func (a *agent) receive(in inbound) []action {
-	if in.err != nil {
-		return a.machine.lost(time.Now(), in.err)
-	}
-	message, err := wire.ParseASAP(in.data)
-	var fault *wire.Error
-	if errors.As(err, &fault) {
-		a.cfg.Log.Debug("malformed message", "err", fault)
-		if fault.Report {
-			if err := a.send(&wire.ErrorMessage{Causes: fault.ErrorCauses()}); err != nil {
-				return a.machine.lost(time.Now(), err)
-			}
-		}
-	}
-	if message == nil {
-		return nil
-	}
-	return a.machine.received(time.Now(), message)
 }
 
 func (a *agent) reloadKeys() {

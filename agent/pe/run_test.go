@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -110,8 +111,8 @@ func TestRunTellsWhyAHandshakeFails(t *testing.T) {
 			}, s.addr())
 			err := e.wait()
 			identity, _, _ := strings.Cut(line, ":")
-			want := "gave up after 2 attempts to register with " + s.addr().String() +
-				`: no connection: the registrar has no identity "` + identity + `" or another key for it, compare both key files: `
+			want := "gave up after 2 attempts to register: no connection: no registrar serves us: " + s.addr().String() +
+				`: the registrar has no identity "` + identity + `" or another key for it, compare both key files: `
 			if err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Fatalf("Run:\n got %v\nwant %s…", err, want)
 			}
@@ -208,22 +209,60 @@ func TestRunReportsWhatItDoesNotUnderstand(t *testing.T) {
 	}
 }
 
-func TestRunLeavesARegistrarThatDoesNotRead(t *testing.T) {
+func TestRunAnswersAFloodAtABoundedRate(t *testing.T) {
 	s := serve(t, "127.0.0.1:0")
 	e := start(t, nil, s.addr())
 	p := s.enrol()
-	flood, err := wire.AppendASAP(nil, &wire.EndpointKeepAlive{Server: 7, Pool: testPool})
+	for range 1000 {
+		p.send(&wire.EndpointKeepAlive{Server: 7, Pool: testPool})
+		p.sendRaw([]byte{0x6f, 0, 0, 4})
+	}
+	e.stop() // the deregistration comes after all answers
+	answers := 0
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		b, err := p.session.Read(ctx)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, _ := wire.ParseASAP(b); m.Type() == wire.TypeDeregistration {
+			break
+		}
+		answers++
+	}
+	if answers < 10 || answers > 100 { // a burst, and five a second
+		t.Errorf("%d answers", answers)
+	}
+	if n := strings.Count(e.log.String(), "messages come too fast"); n != 1 {
+		t.Errorf("%d warnings in\n%s", n, e.log.String())
+	}
+}
+
+func TestLinkDoesNotWaitForARegistrarThatDoesNotRead(t *testing.T) {
+	s := serve(t, "127.0.0.1:0")
+	cfg := Config{Registrars: []hunt.Registrar{{Host: "127.0.0.1", Port: s.addr().Port()}}, Identity: "pe-1", Keys: keys(t, "pe-1:"+goodKey)}
+	hunter, err := newHunter(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for err == nil { // until the acks fill both ends' buffers and the queue
-		err = p.session.Write(ctx, flood)
+	accepted := make(chan *peer)
+	go func() { accepted <- s.accept() }()
+	found, err := hunter.Round(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.enrol()
-	if want := `msg="connection lost"`; !strings.Contains(e.log.String(), want) || !strings.Contains(e.log.String(), errNotReading.Error()) {
-		t.Errorf("no %q with %q in the log:\n%s", want, errNotReading, e.log.String())
+	<-accepted
+	l := startLink(t.Context(), 1, found.Session, make(chan inbound))
+	defer l.close()
+	long, err := wire.AppendASAP(nil, &wire.Deregistration{Pool: wire.PoolHandle(strings.Repeat("x", 60000)), PE: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; l.send(long); n++ { // until both ends' buffers and the queue are full
+		if n == 10000 {
+			t.Fatal("the queue has no end")
+		}
 	}
 }
 

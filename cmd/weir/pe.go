@@ -18,8 +18,8 @@ const peUsage = `
 Usage: weir pe --pool POOL --registrar HOST[:PORT] --identity NAME --key-file FILE --serve tcp://ADDRESS:PORT [flags]
 
 Registers the server at --serve in a pool, and keeps it registered: it answers
-keep-alives, registers again before the registration ends, and goes round the
-registrars, with growing waits, when one is lost. With --check the server is
+keep-alives, registers again before the registration ends, and hunts for another
+registrar, with growing waits, when its own is lost or does not answer. With --check the server is
 registered only while it is well: it leaves the pool after 3 failed checks in a
 row, and comes back after 2 good ones in a row. The first check decides alone,
 unless it fails: then 2 good ones in a row are needed.
@@ -55,7 +55,8 @@ Signals:
                     a second one ends the drain
   SIGHUP            read the key file again and register at once
 
-Log lines on stderr: registered, deregistered, "connection lost", rejected.`
+Log lines on stderr: registered, deregistered, "connection lost", rejected,
+"adopted home registrar", "registration not answered".`
 
 // runPE is weir pe.
 func runPE(ctx context.Context, args []string, env env) error {

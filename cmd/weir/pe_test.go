@@ -199,7 +199,7 @@ func TestPEProcessGivesUp(t *testing.T) {
 	l := listen(t)
 	l.Close()
 	p := startPE(t, l.Addr(), "--attempts", "2")
-	p.line("weir pe: gave up after 2 attempts to register with " + l.Addr().String() + ": no connection: ")
+	p.line("weir pe: gave up after 2 attempts to register: no connection: no registrar serves us: " + l.Addr().String() + ": ")
 	if got := p.status(); got != 1 {
 		t.Errorf("exit status %d, want 1", got)
 	}

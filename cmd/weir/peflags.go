@@ -56,7 +56,7 @@ func newPEFlags(env env) *peFlags {
 	s.DurationVar(&f.drain, "drain", 30*time.Second, "a `duration` to stay after leaving the pool, for established flows")
 	s.StringVar(&f.check, "check", "", "a `URL` to check the server with: http://…, https://… or tcp://HOST:PORT")
 	s.DurationVar(&f.interval, "check-interval", time.Second, "the `duration` from one check to the next, and a check's time limit")
-	s.IntVar(&f.attempts, "attempts", 0, "give up after a `number` of attempts that never led to a registration; 0 never does")
+	s.IntVar(&f.attempts, "attempts", 0, "give up after a `number` of hunts that never led to a registration; 0 never does")
 	f.logLevel = logLevel(s)
 	return f
 }

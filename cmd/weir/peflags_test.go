@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/agent/pe"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -107,7 +108,7 @@ func TestPEFlagsBecomeAConfiguration(t *testing.T) {
 		Pool: "web", ID: 0x00c0ffee, Life: 90 * time.Second, Identity: "pe-1", Attempts: 4, CheckInterval: 500 * time.Millisecond,
 		User:   wire.Transport{Protocol: wire.ProtocolUDP, Port: 53, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.11")}},
 		Policy: wire.Policy{Type: wire.PolicyWeightedRoundRobin, Data: []byte{0, 0, 0, 3}},
-		Registrars: []pe.Registrar{
+		Registrars: []hunt.Registrar{
 			{Host: "10.0.0.1", Port: 3864}, {Host: "edge-2.example", Port: 4000},
 			{Host: "2001:db8::1", Port: 3864}, {Host: "2001:db8::2", Port: 5000},
 		},

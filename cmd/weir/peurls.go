@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/agent/pe"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -29,16 +30,16 @@ func (f *peFlags) setRegistrars(cfg *pe.Config) error {
 
 // parseRegistrar accepts a name or an address; an IPv6 address with a port
 // needs brackets.
-func parseRegistrar(s string) (pe.Registrar, bool) {
+func parseRegistrar(s string) (hunt.Registrar, bool) {
 	if addr, err := netip.ParseAddr(s); err == nil {
-		return pe.Registrar{Host: addr.String(), Port: asapTLSPort}, true
+		return hunt.Registrar{Host: addr.String(), Port: asapTLSPort}, true
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil { // no port
-		return pe.Registrar{Host: s, Port: asapTLSPort}, isHost(s)
+		return hunt.Registrar{Host: s, Port: asapTLSPort}, isHost(s)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
-	return pe.Registrar{Host: host, Port: uint16(n)}, err == nil && n > 0 && isHost(host)
+	return hunt.Registrar{Host: host, Port: uint16(n)}, err == nil && n > 0 && isHost(host)
 }
 
 // isHost is a weak check, to tell a typing error from a name; the resolver has

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/weir-lb/weir/agent/hunt"
+	"github.com/weir-lb/weir/registrar/transport"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// perform carries out actions in order; done with exit's error.
+func (a *agent) perform(ctx context.Context, actions []action) (done bool, err error) {
+	for len(actions) > 0 {
+		act := actions[0]
+		actions = actions[1:]
+		switch act := act.(type) {
+		case seek:
+			a.seek(ctx)
+		case endSeek:
+			a.stopSeeking()
+		case distrust:
+			if l := a.links[act.via]; l != nil && l.target != nil {
+				a.hunter.Failed(*l.target)
+			}
+		case send:
+			if err := a.send(act.via, act.message); err != nil {
+				actions = append(actions, a.machine.lost(time.Now(), act.via, err)...)
+			}
+		case hangup:
+			a.close(act.via)
+		case exit:
+			return true, act.err
+		}
+	}
+	return false, nil
+}
+
+// seek begins a round of the hunt.
+func (a *agent) seek(ctx context.Context) {
+	ctx, a.endSeek = context.WithCancel(ctx)
+	a.seeking.Go(func() {
+		found, err := a.hunter.Round(ctx)
+		select {
+		case a.rounds <- round{found, err}:
+		case <-ctx.Done():
+			if err == nil {
+				_ = found.Session.Close() // nobody wants it any more
+			}
+		}
+	})
+}
+
+func (a *agent) sought(ctx context.Context, r round) []action {
+	a.stopSeeking()
+	if r.err != nil {
+		return a.machine.unfound(time.Now(), r.err)
+	}
+	l := a.open(ctx, r.found.Session, &r.found.Target)
+	return a.machine.connected(time.Now(), l.via, r.found.Target.String())
+}
+
+// stopSeeking ends a round that is under way and waits for its goroutine.
+func (a *agent) stopSeeking() {
+	if a.endSeek != nil {
+		a.endSeek()
+		a.seeking.Wait()
+		a.endSeek = nil
+	}
+}
+
+// open takes a session into the loop's care.
+func (a *agent) open(ctx context.Context, session *transport.Session, target *hunt.Target) *link {
+	a.lastVia++
+	l := startLink(ctx, a.lastVia, session, a.reports)
+	l.target = target
+	a.links[l.via] = l
+	return l
+}
+
+func (a *agent) close(v via) {
+	if l := a.links[v]; l != nil {
+		l.close()
+		delete(a.links, v)
+	}
+}
+
+func (a *agent) closeAll() {
+	for v := range a.links {
+		a.close(v)
+	}
+}
+
+// send does nothing without the session: its end is on its way to the machine.
+func (a *agent) send(v via, message wire.Message) error {
+	l := a.links[v]
+	if l == nil {
+		return nil
+	}
+	data, err := wire.AppendASAP(nil, message)
+	if err != nil {
+		return err
+	}
+	if !l.send(data) {
+		return errNotReading
+	}
+	return nil
+}
+
+// receive parses one message, and obeys the rules for unknown messages and
+// parameters (RFC 5354 3, RFC 5352 2.2.14).
+func (a *agent) receive(in inbound) []action {
+	if in.err != nil {
+		return a.machine.lost(time.Now(), in.via, in.err)
+	}
+	var actions []action
+	message, err := wire.ParseASAP(in.data)
+	var fault *wire.Error
+	if errors.As(err, &fault) {
+		a.cfg.Log.Debug("malformed message", "err", fault)
+		if fault.Report {
+			actions = a.machine.malformed(time.Now(), in.via, fault.ErrorCauses())
+		}
+	}
+	if message == nil {
+		return actions
+	}
+	return append(actions, a.machine.received(time.Now(), in.via, message)...)
+}
