@@ -64,12 +64,30 @@ func (c *cache) enter(pool wire.PoolHandle, now time.Time) *entry {
 	defer c.mu.Unlock()
 	e := c.pools[pool]
 	if e == nil {
-		c.makeRoom()
-		e = &entry{changed: make(chan struct{}), avoided: map[wire.PEID]time.Time{}}
-		c.pools[pool] = e
+		e = c.add(pool, now)
 	}
 	e.users++
 	e.used = now
+	return e
+}
+
+// prepare makes room for an answer that nobody waits for; false if there is an
+// entry already, or the cache is half full: elements ask for this, and must not
+// drive out what the program has asked for.
+func (c *cache) prepare(pool wire.PoolHandle, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pools[pool] != nil || len(c.pools) >= maxEntries/2 {
+		return false
+	}
+	c.add(pool, now)
+	return true
+}
+
+func (c *cache) add(pool wire.PoolHandle, now time.Time) *entry {
+	c.makeRoom()
+	e := &entry{changed: make(chan struct{}), avoided: map[wire.PEID]time.Time{}, used: now}
+	c.pools[pool] = e
 	return e
 }
 

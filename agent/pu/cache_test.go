@@ -158,3 +158,24 @@ func TestPurge(t *testing.T) {
 		t.Error("a purged entry is kept")
 	}
 }
+
+// A business card of a pool that is not known (RFC 5352 3.9, BC1).
+func TestCardsPoolIsPrepared(t *testing.T) {
+	c, _ := filled(1)
+	if c.prepare("web", began) {
+		t.Error("a pool that is known is prepared")
+	}
+	if !c.prepare("other", began) {
+		t.Error("a pool that is not known is not prepared")
+	}
+	c.settle(settle{pool: "other", response: response("other", false, 1)}, began)
+	if c.pools["other"].pool == nil {
+		t.Error("its answer is not kept")
+	}
+	for i := range 2 * maxEntries { // an element that sends cards of ever other pools
+		c.prepare(wire.PoolHandle(fmt.Sprint("pool-", i)), began)
+	}
+	if len(c.pools) != maxEntries/2 {
+		t.Errorf("%d entries, want no more than half of %d", len(c.pools), maxEntries)
+	}
+}

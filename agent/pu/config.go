@@ -42,6 +42,9 @@ type Config struct {
 	// OnFailover hears of each failover before the new element is first used. An
 	// error refuses that element, and the next one is offered. It may be nil.
 	OnFailover func(context.Context, Failover) error
+	// Card is given to the elements on control channels, if this user is an
+	// element of a pool too (RFC 5352 3.9); nil: it is none.
+	Card *wire.BusinessCard
 
 	Log *slog.Logger // nil: none
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-lb/weir/agent/control"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -19,41 +20,56 @@ type Conn struct {
 	Pool    wire.PoolHandle
 	Element wire.PoolElement
 
-	user *User
+	user    *User
+	control *control.User
 }
+
+// Control is the user's side of the control channel. It stays the same through
+// failovers: open a channel to each new element, and that gets the latest
+// cookie.
+func (c *Conn) Control() *control.User { return c.control }
 
 // attempt is the way from one element of a pool to the next.
 type attempt struct {
-	user      *User
-	pool      wire.PoolHandle
-	entry     *entry
-	old       *wire.PoolElement // nil: the first
-	reason    error             // why old is left
-	preferred []wire.PEID
-	tried     map[wire.PEID]bool
-	faults    []error
+	user    *User
+	control *control.User
+	pool    wire.PoolHandle
+	entry   *entry
+	old     *wire.PoolElement // nil: the first
+	reason  error             // why old is left
+	tried   map[wire.PEID]bool
+	faults  []error
 }
 
 // Dial connects to an element of the pool, chosen by its policy. Elements that
 // cannot be reached are reported, and the next one is tried: a failover, which
 // Config.OnFailover hears of before.
 func (u *User) Dial(ctx context.Context, pool wire.PoolHandle) (*Conn, error) {
-	return u.connect(ctx, &attempt{user: u, pool: pool, tried: map[wire.PEID]bool{}})
+	return u.connect(ctx, &attempt{
+		user: u, control: &control.User{Card: u.cfg.Card, OnCard: u.populate}, pool: pool, tried: map[wire.PEID]bool{},
+	})
 }
 
 // Failover closes the connection, whose element has failed for this reason,
-// reports that element, and connects to another one: those that preferred names
-// are tried first, in its order (RFC 5352 3.9, a business card's), as far as
-// the pool has them.
-func (c *Conn) Failover(ctx context.Context, reason error, preferred ...wire.PEID) (*Conn, error) {
+// reports that element, and connects to another one: first to those that its
+// business card recommends, as far as the pool has them (RFC 5352 3.9, BC2).
+func (c *Conn) Failover(ctx context.Context, reason error) (*Conn, error) {
 	_ = c.Close() // it has failed
 	if err := c.user.ReportUnreachable(ctx, c.Pool, c.Element.ID); err != nil {
 		c.user.cfg.Log.Debug("not reported", "pool", string(c.Pool), "pe", c.Element.ID.String(), "err", err)
 	}
 	return c.user.connect(ctx, &attempt{
-		user: c.user, pool: c.Pool, old: &c.Element, reason: reason, preferred: preferred,
+		user: c.user, control: c.control, pool: c.Pool, old: &c.Element, reason: reason,
 		tried: map[wire.PEID]bool{c.Element.ID: true},
 	})
+}
+
+// populate resolves the pool of a business card that is not in the cache yet
+// (RFC 5352 3.9, BC1), without waiting for the answer.
+func (u *User) populate(card wire.BusinessCard) {
+	if u.cache.prepare(card.Pool, time.Now()) {
+		_ = u.call(context.Background(), func(m *machine, now time.Time) []action { return m.ask(now, card.Pool) })
+	}
 }
 
 func (u *User) connect(ctx context.Context, a *attempt) (*Conn, error) {
@@ -66,7 +82,7 @@ func (u *User) connect(ctx context.Context, a *attempt) (*Conn, error) {
 		return nil, err
 	}
 	for {
-		next, ok := u.cache.choose(a.entry, a.tried, a.preferred, time.Now())
+		next, ok := u.cache.choose(a.entry, a.tried, a.control.Preferred(a.pool), time.Now())
 		if !ok {
 			return nil, &exhausted{a.pool, a.faults}
 		}
@@ -90,7 +106,7 @@ func (a *attempt) try(ctx context.Context, next wire.PoolElement) (*Conn, error)
 	defer cancel()
 	conn, err := a.user.cfg.Connect(limited, next)
 	if err == nil {
-		return &Conn{Conn: conn, Pool: a.pool, Element: next, user: a.user}, nil
+		return &Conn{Conn: conn, Pool: a.pool, Element: next, user: a.user, control: a.control}, nil
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // the program's impatience is no fault of the element

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-lb/weir/agent/control"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -120,6 +121,28 @@ func TestDialGoesOnFromWhoCannotBeReached(t *testing.T) {
 	r.want(t, 1) // who was refused is no fault of its own
 }
 
+// recommend lets the element send a business card with these elements.
+func recommend(t *testing.T, conn *Conn, ids ...wire.PEID) {
+	t.Helper()
+	card := wire.BusinessCard{Pool: "web"}
+	for _, id := range ids {
+		card.Elements = append(card.Elements, element(id, wire.RoundRobin()))
+	}
+	ofUser, ofElement := net.Pipe()
+	channel, err := conn.Control().Open(t.Context(), ofUser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait := background(t, channel.Serve)
+	if _, err := control.Accept(t.Context(), ofElement, card); err != nil {
+		t.Fatal(err)
+	}
+	ofElement.Close()
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFailover(t *testing.T) {
 	l, r, seen := listen(t, "pu-1:"+goodKey), newResolver(), &events{}
 	first, second, third := newEcho(t), newEcho(t), newEcho(t)
@@ -131,11 +154,13 @@ func TestFailover(t *testing.T) {
 	if err := wait(); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := conn.Failover(t.Context(), errCut, 9, 3)
+	recommend(t, conn, 9, 3)
+	conn, err := conn.Failover(t.Context(), errCut)
 	if err != nil || conn.Element.ID != 3 {
 		t.Fatalf("failed over to %+v, error %v, want 3: the business card's", conn, err)
 	}
 	third.stop()
+	recommend(t, conn)
 	conn, err = conn.Failover(t.Context(), errCut)
 	if err != nil || conn.Element.ID != 2 {
 		t.Fatalf("failed over to %+v, error %v, want 2: 1 has failed before", conn, err)
