@@ -26,9 +26,9 @@ func TestEnrolResolveLeave(t *testing.T) {
 
 	want := registration("web", 1, "10.0.0.1").Element
 	want.Home = serverID
-	only := uint32(1)
+	only, overall := uint32(1), wire.RoundRobin()
 	two.ask(&wire.HandleResolution{Pool: "web", Items: &only},
-		&wire.HandleResolutionResponse{Pool: "web", Elements: []wire.PoolElement{want}})
+		&wire.HandleResolutionResponse{Pool: "web", Policy: &overall, Elements: []wire.PoolElement{want}})
 
 	one.ask(&wire.Deregistration{Pool: "web", PE: 1}, &wire.DeregistrationResponse{Pool: "web", PE: 1})
 	s.observer.want(t, "web: 02 up 01 deregistered")

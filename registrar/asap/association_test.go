@@ -67,7 +67,7 @@ func TestAssociationEnds(t *testing.T) {
 		},
 		{
 			"who is away is not resolved", gone, resolves(1.5, "r", "web"),
-			[]string{"r <- resolution A=false web 3"},
+			[]string{"r <- resolution A=false web 3 round-robin"},
 		},
 		{
 			"back within the grace, from a new session", gone, registers(2, "a.2", "web", 1),

@@ -3,6 +3,7 @@
 package asap
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -26,33 +27,57 @@ type KeepAlive struct {
 	Timeout time.Duration
 }
 
+// Adoption is how the elements of a registrar that we take over come to us (RFC 5353 3.5.2). A time of 0 takes its default.
+type Adoption struct {
+	// Spread is the time over which those that have an ASAP transport are reached (default 10 s).
+	Spread time.Duration
+	// Grace is how long each may take to show itself (default 60 s).
+	Grace time.Duration
+}
+
+// Subscriptions bound the updates of pools (RFC 5352 2.2.5). A value of 0 takes its default.
+type Subscriptions struct {
+	PerSession int // pools that one session may subscribe to (default 64)
+	Total      int // subscriptions of all sessions (default 65,536)
+	// Interval is the least time between two updates of one pool for one session (default 1 s); what changes meanwhile
+	// comes in the next one.
+	Interval time.Duration
+}
+
 // Config is what a Core works with. A limit of 0 takes its default.
 type Config struct {
-	Server wire.ServerID // ours: the home of all elements
+	Server wire.ServerID // ours: the home of all elements that register here
 	Grants []Grant
+	// Unsecured is for a registrar without TLS (threats draft 2.15.3): anybody may register from where he is, without a
+	// grant.
+	Unsecured bool
 	// Grace is how long an element whose association ended may be away.
 	Grace     time.Duration
 	KeepAlive KeepAlive
+	Adoption  Adoption
 	// MaxElements bounds the elements in all pools (default 1,000,000); beyond it registrations get Lack of Resources.
 	MaxElements int
 	// MaxElementsPerIdentity bounds the elements of one identity (default 64).
 	MaxElementsPerIdentity int
-	// MaxBadReports is MAX-BAD-PE-REPORT: as many identities reporting an element unreachable remove it (default 3).
+	// MaxBadReports is MAX-BAD-PE-REPORT (RFC 5352 3.5): more identities than this that report an element unreachable
+	// remove it, if it cannot be asked (default 3).
 	MaxBadReports int
-	// Rand spreads keep-alives, and draws for the random policies. It must be set, and belongs to the Core.
+	// ReportWindow is how long such a report counts (default 5 min).
+	ReportWindow  time.Duration
+	Subscriptions Subscriptions
+	// Rand spreads what is sent, and draws for the random policies. It must be set, and belongs to the Core.
 	Rand *rand.Rand
 }
 
 func (c Config) withDefaults() Config {
-	c.MaxElements = orDefault(c.MaxElements, 1_000_000)
-	c.MaxElementsPerIdentity = orDefault(c.MaxElementsPerIdentity, 64)
-	c.MaxBadReports = orDefault(c.MaxBadReports, 3)
+	c.MaxElements = cmp.Or(c.MaxElements, 1_000_000)
+	c.MaxElementsPerIdentity = cmp.Or(c.MaxElementsPerIdentity, 64)
+	c.MaxBadReports = cmp.Or(c.MaxBadReports, 3)
+	c.ReportWindow = cmp.Or(c.ReportWindow, 5*time.Minute)
+	c.Adoption.Spread = cmp.Or(c.Adoption.Spread, 10*time.Second)
+	c.Adoption.Grace = cmp.Or(c.Adoption.Grace, time.Minute)
+	c.Subscriptions.PerSession = cmp.Or(c.Subscriptions.PerSession, 64)
+	c.Subscriptions.Total = cmp.Or(c.Subscriptions.Total, 65_536)
+	c.Subscriptions.Interval = cmp.Or(c.Subscriptions.Interval, time.Second)
 	return c
-}
-
-func orDefault(n, standard int) int {
-	if n == 0 {
-		return standard
-	}
-	return n
 }

@@ -25,40 +25,46 @@ func grantsOf(list []Grant) grants {
 // allow checks that an identity may serve a pool from all these addresses; at least one is needed, since an element
 // without an address could be anywhere.
 func (g grants) allow(who handlespace.Identity, pool wire.PoolHandle, addrs []netip.Addr) *wire.Error {
-	served := slices.DeleteFunc(slices.Clone(g[who.Name()]), func(one Grant) bool {
-		return !slices.Contains(one.Pools, pool)
-	})
-	switch {
-	case len(served) == 0:
-		return refuse(wire.CauseSecurity, "the identity may not serve this pool")
-	case len(addrs) == 0:
+	if len(addrs) == 0 {
 		return refuse(wire.CauseSecurity, "no address that could be checked")
 	}
+	serves, everywhere := false, true
 	for _, a := range addrs {
-		if !slices.ContainsFunc(served, func(one Grant) bool { return one.covers(who, a) }) {
-			return refuse(wire.CauseSecurity, "the identity may not serve from this address")
+		here := false
+		for i := range g[who.Name()] {
+			if one := &g[who.Name()][i]; slices.Contains(one.Pools, pool) {
+				serves, here = true, here || one.covers(who, a)
+			}
 		}
+		everywhere = everywhere && here
+	}
+	switch {
+	case !serves:
+		return refuse(wire.CauseSecurity, "the identity may not serve this pool")
+	case !everywhere:
+		return refuse(wire.CauseSecurity, "the identity may not serve from this address")
 	}
 	return nil
 }
 
-func (g Grant) covers(who handlespace.Identity, addr netip.Addr) bool {
+func (g *Grant) covers(who handlespace.Identity, addr netip.Addr) bool {
 	if len(g.Addresses) == 0 {
 		return who.HasAddr(addr)
 	}
 	return slices.ContainsFunc(g.Addresses, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// SetGrants replaces all grants. Elements that no longer have one leave as Revoked and are told so.
+// SetGrants replaces all grants. Elements that no longer have one leave as Revoked and are told so, but in an unsecured
+// registrar, where none is needed. Those of other homes are not ours to judge.
 func (c *Core) SetGrants(now time.Time, list []Grant) []Action {
-	s := c.step(now)
+	s := c.begin(now)
 	c.grants = grantsOf(list)
 	for _, name := range c.space.Owners() {
 		for _, k := range c.space.Owned(name) {
-			if err := c.grants.allow(c.space.Owner(k), k.Pool, c.space.Find(k).User.Addrs); err != nil {
-				c.dismiss(&s, k, handlespace.Revoked, err.ErrorCause())
+			if err := c.allow(c.space.Owner(k), k.Pool, c.space.Find(k).Wire()); err != nil {
+				c.dismiss(s, c.watches[k], handlespace.Revoked, err.ErrorCause())
 			}
 		}
 	}
-	return s.actions()
+	return c.finish(s)
 }

@@ -4,6 +4,7 @@ package asap_test
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -23,24 +24,48 @@ const (
 	grace    = 2 * time.Second
 )
 
-// peer is a session: its name is an identity's and, after a dot, which of its sessions it is.
+// peer is a session: its name is an identity's and, after a dot, which of its sessions it is. After an @ follow its
+// addresses, for which it has 10.0.0.99 else, and /sctp if it is an association. "plain" and "anonymous" have no identity.
 type peer string
 
 func (p peer) ID() uint64 {
-	var id uint64
-	for _, b := range []byte(p) {
-		id = id<<8 | uint64(b)
-	}
-	return id
+	h := fnv.New64a()
+	h.Write([]byte(p))
+	return h.Sum64()
 }
 
 func (p peer) Peer() string {
-	name, _, _ := strings.Cut(string(p), ".")
+	name, _, _ := strings.Cut(string(p), "@")
+	name, _, _ = strings.Cut(name, ".")
 	return name
 }
 
-func (p peer) RemoteAddrs() []netip.AddrPort {
-	return []netip.AddrPort{netip.MustParseAddrPort("10.0.0.99:5000")}
+func (p peer) kind() handlespace.Kind {
+	switch p.Peer() {
+	case "plain":
+		return handlespace.Plain
+	case "anonymous":
+		return handlespace.Anonymous
+	}
+	return handlespace.Proven
+}
+
+func (p peer) Protocol() wire.Protocol {
+	if strings.HasSuffix(string(p), "/sctp") {
+		return wire.ProtocolSCTP
+	}
+	return wire.ProtocolTCP
+}
+
+func (p peer) RemoteAddrs() (all []netip.AddrPort) {
+	_, list, found := strings.Cut(strings.TrimSuffix(string(p), "/sctp"), "@")
+	if !found {
+		list = "10.0.0.99"
+	}
+	for _, a := range strings.Split(list, ",") {
+		all = append(all, netip.AddrPortFrom(netip.MustParseAddr(a), 5000))
+	}
+	return all
 }
 
 // grants: a and b may serve web and db from 10.0.0.0/24 and 2001:db8::/32, c only web from where it is; r, s, t nothing.
@@ -75,7 +100,7 @@ func newWorld(change ...func(*asap.Config)) *world {
 
 func (w *world) identity(p peer) handlespace.Identity {
 	if _, ok := w.peers[p]; !ok && p != "nobody" {
-		w.peers[p] = handlespace.Identify(p, handlespace.Proven)
+		w.peers[p] = handlespace.Identify(p, p.kind())
 	}
 	return w.peers[p]
 }
@@ -90,6 +115,9 @@ func (w *world) play(e event) []asap.Action {
 	return e.do(w, w.start.Add(time.Duration(e.at*float64(time.Second))))
 }
 
+// then is what was given, and more; append would let two rules share memory.
+func then(given []event, more ...event) []event { return slices.Concat(given, more) }
+
 func sends(at float64, p peer, m wire.Message) event {
 	return event{at, func(w *world, now time.Time) []asap.Action { return w.core.Handle(now, w.identity(p), m) }}
 }
@@ -103,6 +131,14 @@ func deregisters(at float64, p peer, pool wire.PoolHandle, id wire.PEID) event {
 }
 
 func resolves(at float64, p peer, pool wire.PoolHandle, items ...uint32) event {
+	m := &wire.HandleResolution{Pool: pool}
+	if len(items) > 0 {
+		m.Items = &items[0]
+	}
+	return sends(at, p, m)
+}
+
+func subscribes(at float64, p peer, pool wire.PoolHandle, items ...uint32) event {
 	m := &wire.HandleResolution{Pool: pool, Subscribe: true}
 	if len(items) > 0 {
 		m.Items = &items[0]
@@ -128,6 +164,35 @@ func passes(at float64) event {
 
 func grantsBecome(at float64, g ...asap.Grant) event {
 	return event{at, func(w *world, now time.Time) []asap.Action { return w.core.SetGrants(now, g) }}
+}
+
+func learns(at float64, home wire.ServerID, pool wire.PoolHandle, id wire.PEID, with ...func(*wire.PoolElement)) event {
+	return event{at, func(w *world, now time.Time) []asap.Action {
+		return w.core.Learn(now, home, pool, element(id, with...))
+	}}
+}
+
+func forgets(at float64, home wire.ServerID, pool wire.PoolHandle, id wire.PEID) event {
+	return event{at, func(w *world, now time.Time) []asap.Action {
+		return w.core.Forget(now, home, handlespace.Key{Pool: pool, PE: id})
+	}}
+}
+
+func takesOver(at float64, target wire.ServerID) event {
+	return event{at, func(w *world, now time.Time) []asap.Action { return w.core.TakeOver(now, target) }}
+}
+
+// reaches says that p is at the other end of the association that an element was to be reached over.
+func reaches(at float64, p peer, pool wire.PoolHandle, id wire.PEID) event {
+	return event{at, func(w *world, now time.Time) []asap.Action {
+		return w.core.Reached(now, handlespace.Key{Pool: pool, PE: id}, w.identity(p))
+	}}
+}
+
+func reachesNobody(at float64, pool wire.PoolHandle, id wire.PEID) event {
+	return event{at, func(w *world, now time.Time) []asap.Action {
+		return w.core.Unreached(now, handlespace.Key{Pool: pool, PE: id})
+	}}
 }
 
 // element serves tcp 10.0.0.<id>:80, round robin, for ever.
@@ -162,6 +227,11 @@ func sctp(use wire.TransportUse) func(*wire.PoolElement) {
 	return func(e *wire.PoolElement) { e.User.Protocol, e.User.Use = wire.ProtocolSCTP, use }
 }
 
+// speaksASAP gives an element an ASAP transport at its own address.
+func speaksASAP(e *wire.PoolElement) {
+	e.ASAP = &wire.Transport{Protocol: wire.ProtocolSCTP, Port: 5000, Addrs: e.User.Addrs}
+}
+
 func opaque(e *wire.PoolElement) {
 	e.User = wire.Transport{Protocol: wire.ProtocolOpaque, Opaque: []byte("anywhere")}
 }
@@ -178,17 +248,30 @@ func addrs(list ...string) func(*wire.PoolElement) {
 	}
 }
 
-// lines is actions as a reader of the RFC would say them. Refused is left out: it is for the log.
+// lines is actions as a reader of the RFC would say them. Refused is left out: it is for the log. Updated is, too: see
+// updates.
 func (w *world) lines(actions []asap.Action) []string {
 	var all []string
 	for _, a := range actions {
 		switch a := a.(type) {
 		case asap.Changed:
 			all = append(all, changedLine(a))
+		case asap.Reach:
+			all = append(all, fmt.Sprintf("reach %s %d at %v port %d", a.Key.Pool, a.Key.PE, a.Transport.Addrs, a.Transport.Port))
 		case asap.Send:
 			all = append(all, fmt.Sprintf("%s <- %s", w.name(a.Session), messageLine(a.Message)))
 		case asap.Close:
 			all = append(all, "close "+w.name(a.Session))
+		}
+	}
+	return all
+}
+
+// updates is what other registrars are told.
+func updates(actions []asap.Action) (all []string) {
+	for _, a := range actions {
+		if u, ok := a.(asap.Updated); ok {
+			all = append(all, fmt.Sprintf("%v %s %d home %v life %d", u.Action, u.Pool, u.Element.ID, u.Element.Home, u.Element.Life))
 		}
 	}
 	return all
@@ -279,3 +362,5 @@ func checkRules(t *testing.T, rules []rule, change ...func(*asap.Config)) {
 		})
 	}
 }
+
+func addrLine(list []netip.Addr) string { return fmt.Sprint(list) }

@@ -10,65 +10,51 @@ import (
 )
 
 // nextProbe is one interval from now, spread by plus or minus 50 % so that probes do not come in bursts (RFC 5352 3.5).
-func (c *Core) nextProbe(now time.Time) time.Time {
+func (c *Core) nextProbe(now instant) instant {
 	if c.cfg.KeepAlive.Interval <= 0 {
-		return time.Time{}
+		return 0
 	}
 	spread := 0.5 + c.cfg.Rand.Float64()
-	return now.Add(time.Duration(spread * float64(c.cfg.KeepAlive.Interval)))
+	return now.after(time.Duration(spread * float64(c.cfg.KeepAlive.Interval)))
 }
 
-// sendKeepAlive probes an element that is up. The H flag is 0: we are its home already, and RFC 5352 3.5 wants it so. The
-// PE identifier is rsplib's addition; without it, two elements of one session in one pool could not be told apart.
-func (c *Core) sendKeepAlive(s *step, w *watch) {
+// sendKeepAlive probes an element that is up, in a session in which it is or may be. The H flag makes us the home of one
+// that we took over; of any other we are it already, or must not become it (RFC 5352 3.5). The PE identifier is rsplib's
+// addition; without it, two elements of one session in one pool could not be told apart.
+func (c *Core) sendKeepAlive(s *step, w *watch, to handlespace.Identity) {
 	c.counters.KeepAlives++
-	w.probe, w.probed, w.answer = time.Time{}, s.now, s.now.Add(c.cfg.KeepAlive.Timeout)
-	c.due.fix(w)
+	w.probe, w.probed, w.answer, w.asked = 0, s.now, s.now.after(c.cfg.KeepAlive.Timeout), to
+	c.due.moved(w)
 	id := w.key.PE
-	s.send(c.space.Owner(w.key), &wire.EndpointKeepAlive{Server: c.cfg.Server, Pool: w.key.Pool, PE: &id})
+	s.send(to, &wire.EndpointKeepAlive{Home: w.bond == adopted, Server: c.cfg.Server, Pool: w.key.Pool, PE: &id})
 }
 
 // acknowledge takes the answer to a keep-alive, from the very session that was asked.
 func (c *Core) acknowledge(s *step, from handlespace.Identity, m *wire.EndpointKeepAliveAck) {
 	k := handlespace.Key{Pool: m.Pool, PE: m.PE}
 	w := c.watches[k]
-	if w == nil || w.answer.IsZero() || c.space.Owner(k) != from {
+	if w == nil || w.answer == 0 || w.asked != from {
 		c.ignore(m)
 		return
 	}
 	c.counters.KeepAliveAcks++
-	w.answer, w.probe = time.Time{}, c.nextProbe(s.now)
-	c.due.fix(w)
+	w.answer, w.asked = 0, handlespace.Identity{}
+	if w.bond == attached {
+		w.probe = c.nextProbe(s.now)
+	} else {
+		c.answered(s, w, from)
+	}
+	c.due.moved(w)
 }
 
 // lose removes an element that did not answer in time (RFC 5352 3.5: "MUST remove the PE from its handlespace"), and gives
 // up its session: whoever else is behind it is away.
 func (c *Core) lose(s *step, w *watch) {
-	owner := c.space.Owner(w.key)
+	asked := w.asked
+	ours := w.bond == attached
 	c.remove(s, w.key, handlespace.Lost)
-	c.away(s, owner)
-	s.close(owner)
-}
-
-// unreachable is RFC 5352 3.5. Each identity that reports counts once until the element registers again, so that a single
-// one cannot evict anybody. The element is probed at once; only a repeated report from the same identity is not passed on
-// more often than keep-alives come anyway (threats draft 2.13, 2.14).
-func (c *Core) unreachable(s *step, from handlespace.Identity, m *wire.EndpointUnreachable) {
-	k := handlespace.Key{Pool: m.Pool, PE: m.PE}
-	w := c.watches[k]
-	if w == nil {
-		c.ignore(m)
-		return
-	}
-	c.counters.UnreachableReports++
-	first := w.reported(from.Name())
-	if len(w.reporters) >= c.cfg.MaxBadReports {
-		c.dismiss(s, k, handlespace.Unreachable)
-		return
-	}
-	asked := !w.answer.IsZero()
-	recently := s.now.Sub(w.probed) < c.cfg.KeepAlive.Interval/2
-	if !w.away() && !asked && (first || !recently) {
-		c.sendKeepAlive(s, w)
+	if ours {
+		c.gone(s, asked)
+		s.close(asked)
 	}
 }

@@ -59,47 +59,6 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
-func TestUnreachable(t *testing.T) {
-	three := []event{registers(0, "a", "web", 1), reports(1, "r", "web", 1), reports(1, "s", "web", 1)}
-	answered := []event{registers(0, "a", "web", 1), reports(1, "r", "web", 1), acks(1.1, "a", "web", 1)}
-	checkRules(t, []rule{
-		{"RFC 5352 3.5: a probe at once", three[:1], reports(1, "r", "web", 1), []string{probe1}},
-		{"one probe at a time", three[:2], reports(1, "s", "web", 1), nil},
-		{"RFC 5352 3.5: who answers the probe stays", answered, passes(4.5), nil},
-		{"RFC 5352 3.5: who does not is removed", three[:2], passes(4), []string{"web: 1 lost", "close a"}},
-		{
-			"RFC 5353 MAX-BAD-PE-REPORT: the third that reports removes",
-			three, reports(2, "t", "web", 1),
-			[]string{"web: 1 unreachable", "a <- deregistration web 1"},
-		},
-		{
-			"one identity counts once, whatever its sessions",
-			three, reports(2, "r.2", "web", 1), nil,
-		},
-		{
-			"a registration clears the count",
-			append(three, registers(2, "a", "web", 1)), reports(3, "t", "web", 1), []string{probe1},
-		},
-		{
-			"threats 2.14: a repeated report of one identity is not passed on at once",
-			answered, reports(1.2, "r", "web", 1), nil,
-		},
-		{"but it is after half an interval", answered, reports(6, "r", "web", 1), []string{probe1}},
-		{"and another's report is", answered, reports(1.2, "s", "web", 1), []string{probe1}},
-		{
-			"who is away cannot be probed",
-			[]event{registers(0, "a", "web", 1), closes(1, "a")}, reports(1, "r", "web", 1), nil,
-		},
-		{
-			"nor told, but it counts",
-			append(three, closes(1, "a")), reports(2, "t", "web", 1),
-			[]string{"web: 1 unreachable"},
-		},
-		{"nobody knows the element", nil, reports(0, "r", "web", 1), nil},
-		{"nobody has reported it", three[:1], reports(0, "nobody", "web", 1), nil},
-	})
-}
-
 // A registrar that did not run could not hear: who owed an answer or was away then has the same time once more.
 func TestForgive(t *testing.T) {
 	w := newWorld()

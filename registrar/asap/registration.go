@@ -4,20 +4,11 @@ package asap
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
-	"net/netip"
-	"time"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/policy"
 	"github.com/weir-lb/weir/registrar/wire"
-)
-
-const (
-	// maxAddrs and maxPolicyData bound what an element may make us keep, and put into every response.
-	maxAddrs      = 64 // addresses
-	maxPolicyData = 64 // bytes
 )
 
 // register is RFC 5352 3.1, the server's rules 1 to 5.
@@ -29,27 +20,45 @@ func (c *Core) register(s *step, from handlespace.Identity, m *wire.Registration
 		s.send(from, &wire.RegistrationResponse{Reject: true, Pool: m.Pool, PE: k.PE, Causes: c.reject(err)})
 		return
 	}
-	c.watch(s, k, m.Element.Life)
+	c.attach(s, from, k, e.Life)
 	c.registered(k.Pool, e)
 	if changed {
 		s.change(k.Pool)
 	}
+	s.update(wire.ActionAddPE, k.Pool, e)
 	s.send(from, &wire.RegistrationResponse{Pool: m.Pool, PE: k.PE})
 }
 
 // admit puts the element into its pool, or says why not.
 func (c *Core) admit(from handlespace.Identity, m *wire.Registration) (*handlespace.Element, bool, *wire.Error) {
-	e := m.Element
-	e.ASAP = nil // see the package comment
-	e.User.Addrs = unmapped(e.User.Addrs)
-	allowed := c.grants.allow(from, m.Pool, e.User.Addrs)
-	if err := cmp.Or(allowed, sound(e), c.room(from, handlespace.Key{Pool: m.Pool, PE: e.ID})); err != nil {
+	e, err := c.recorded(from, m.Element)
+	if err == nil {
+		err = cmp.Or(c.allow(from, m.Pool, e), sound(e), c.room(from, handlespace.Key{Pool: m.Pool, PE: e.ID}))
+	}
+	if err != nil {
 		return nil, false, err
 	}
-	added, changed, err := c.space.Register(c.cfg.Server, from, m.Pool, e)
-	var refusal *wire.Error
-	errors.As(err, &refusal)
-	return added, changed, refusal
+	added, changed, refused := c.space.Register(c.cfg.Server, from, m.Pool, e)
+	errors.As(refused, &err)
+	return added, changed, err
+}
+
+// allow checks that an identity may register this element.
+func (c *Core) allow(from handlespace.Identity, h wire.PoolHandle, e wire.PoolElement) *wire.Error {
+	if err := c.mayRegister(from); err != nil || c.cfg.Unsecured {
+		return err
+	}
+	return c.grants.allow(from, h, e.User.Addrs)
+}
+
+// mayRegister checks that an identity is one that can be a pool element: one that proved its name, or any where nothing is
+// secured. "ENRP servers that support security MUST reject any PE server registration that does not use the security
+// mechanisms" (threats draft 2.15.3).
+func (c *Core) mayRegister(from handlespace.Identity) *wire.Error {
+	if from.Kind() == handlespace.Proven || c.cfg.Unsecured && from.Kind() == handlespace.Plain {
+		return nil
+	}
+	return refuse(wire.CauseSecurity, "the peer has not proven an identity")
 }
 
 // registered tells the pool's selector, which comes with the pool.
@@ -62,86 +71,38 @@ func (c *Core) registered(h wire.PoolHandle, e *handlespace.Element) {
 	selector.Registered(e)
 }
 
-// sound checks the element's own values.
-func sound(e wire.PoolElement) *wire.Error {
-	switch {
-	case len(e.User.Addrs) > maxAddrs: // first: what follows quotes the element, and must fit into a response
-		return refuse(wire.CauseLackOfResources, "too many addresses")
-	case !policy.Supported(e.Policy.Type):
-		return invalid("unsupported policy "+e.Policy.Type.String(), e.Policy.AppendTLV)
-	case len(e.Policy.Data) > maxPolicyData:
-		return invalid("too much policy data", e.Policy.AppendTLV)
-	case e.Life == 0 || e.Life < wire.LifeInfinite:
-		return invalid("no registration life", func([]byte) ([]byte, error) { return elementTLV(e) })
-	case e.User.Port == 0:
-		return invalid("no port", e.User.AppendTLV)
-	}
-	for _, a := range e.User.Addrs {
-		if a.IsUnspecified() || a.IsMulticast() {
-			return invalid("not the address of a server", e.User.AppendTLV)
-		}
-	}
-	return nil
-}
-
-// room checks that a new element would not be one too many.
+// room checks that a new element would not be one too many, and that one from elsewhere would not be for its new owner.
 func (c *Core) room(from handlespace.Identity, k handlespace.Key) *wire.Error {
-	if _, ok := c.watches[k]; ok {
-		return nil
+	if e := c.space.Find(k); e != nil && e.Identity != "" {
+		return nil // another's is refused for that
 	}
 	if c.space.NumOwned(from.Name()) >= c.cfg.MaxElementsPerIdentity {
 		return refuse(wire.CauseLackOfResources, "the identity has too many elements")
 	}
-	if c.space.Len() >= c.cfg.MaxElements {
+	return c.capacity(k)
+}
+
+// capacity checks that an element is there, or would not be one too many.
+func (c *Core) capacity(k handlespace.Key) *wire.Error {
+	if c.space.Len() >= c.cfg.MaxElements && c.space.Find(k) == nil {
 		return refuse(wire.CauseLackOfResources, "there are too many elements")
 	}
 	return nil
 }
 
-// watch begins an element's time anew, after a registration or re-registration.
-func (c *Core) watch(s *step, k handlespace.Key, life int32) {
+// attach begins an element's time anew, after a registration or re-registration. A session that was set up to reach it is
+// of no more use, unless the element took it to register.
+func (c *Core) attach(s *step, by handlespace.Identity, k handlespace.Key, life int32) {
 	w := c.watches[k]
 	if w == nil {
 		c.counters.Registrations++
-		w = &watch{key: k}
-		c.watches[k] = w
-		c.due.add(w)
+		w = c.watched(k)
 	} else {
 		c.counters.Reregistrations++
+		if w.asked != by {
+			c.hangUp(s, w)
+		}
 	}
-	*w = watch{key: k, index: w.index, probe: c.nextProbe(s.now)}
-	if life != wire.LifeInfinite {
-		w.expires = s.now.Add(time.Duration(life) * time.Second)
-	}
-	c.due.fix(w)
-}
-
-// unmapped is a copy with IPv4 addresses as such, so that one address has one spelling.
-func unmapped(addrs []netip.Addr) []netip.Addr {
-	plain := make([]netip.Addr, len(addrs))
-	for i, a := range addrs {
-		plain[i] = a.Unmap()
-	}
-	return plain
-}
-
-// elementTLV is the Pool Element parameter as a registration has it: after the header and the handle's eight bytes.
-func elementTLV(e wire.PoolElement) ([]byte, error) {
-	const at = wire.HeaderLen + 8
-	b, err := wire.AppendASAP(nil, &wire.Registration{Pool: "-", Element: e})
-	if err != nil {
-		return nil, err
-	}
-	return b[at : at+int(binary.BigEndian.Uint16(b[at+2:]))], nil
-}
-
-// invalid is the cause of RFC 5354 3.12.4 with the offending parameter, or without it if it cannot be encoded.
-func invalid(reason string, appendTLV func([]byte) ([]byte, error)) *wire.Error {
-	err := refuse(wire.CauseInvalidValues, reason)
-	err.Param, _ = appendTLV(nil)
-	return err
-}
-
-func refuse(cause wire.CauseCode, reason string) *wire.Error {
-	return &wire.Error{Cause: cause, Report: true, Reason: reason}
+	*w = watch{key: k, index: w.index, probe: c.nextProbe(s.now), expires: end(s.now, life)}
+	c.due.moved(w)
 }

@@ -19,19 +19,19 @@ func TestResolution(t *testing.T) {
 			[]string{"r <- resolution A=false web cause 0x9"},
 		},
 		{
-			"RFC 5352 3.3: all elements, and no policy if it is round robin", robin, resolves(1, "r", "web"),
-			[]string{"r <- resolution A=false web 1 2 3 4"},
+			"RFC 5352 3.3: all elements, and the policy even if it is round robin", robin, resolves(1, "r", "web"),
+			[]string{"r <- resolution A=false web 1 2 3 4 round-robin"},
 		},
 		{
 			"RFC 5356 4.1.2: the next list starts with the next element",
 			append(robin, resolves(1, "r", "web")), resolves(1, "s", "web"),
-			[]string{"s <- resolution A=false web 2 3 4 1"},
+			[]string{"s <- resolution A=false web 2 3 4 1 round-robin"},
 		},
-		{"as many as asked for", robin, resolves(1, "r", "web", 2), []string{"r <- resolution A=false web 1 2"}},
-		{"rsplib: 0 means three", robin, resolves(1, "r", "web", 0), []string{"r <- resolution A=false web 1 2 3"}},
+		{"as many as asked for", robin, resolves(1, "r", "web", 2), []string{"r <- resolution A=false web 1 2 round-robin"}},
+		{"rsplib: 0 means three", robin, resolves(1, "r", "web", 0), []string{"r <- resolution A=false web 1 2 3 round-robin"}},
 		{
 			"rsplib: all it can get", robin, resolves(1, "r", "web", 0xffffffff),
-			[]string{"r <- resolution A=false web 1 2 3 4"},
+			[]string{"r <- resolution A=false web 1 2 3 4 round-robin"},
 		},
 		{
 			"RFC 5352 3.3: the overall policy if it is not round robin; RFC 5356 3.2: nothing for weight 0",
@@ -48,7 +48,7 @@ func TestResolution(t *testing.T) {
 			append(robin[:1:1], resolves(1, "r", "web"), deregisters(2, "a", "web", 1),
 				registers(3, "a", "web", 1), registers(3, "a", "web", 2)),
 			resolves(4, "r", "web"),
-			[]string{"r <- resolution A=false web 1 2"},
+			[]string{"r <- resolution A=false web 1 2 round-robin"},
 		},
 		{"nobody asks", robin, resolves(1, "nobody", "web"), nil},
 	})
@@ -66,9 +66,9 @@ func TestResolutionIsCut(t *testing.T) {
 	for range 2 {
 		m := w.play(resolves(1, "r", "web"))[0].(asap.Send).Message.(*wire.HandleResolutionResponse)
 		b, err := wire.AppendASAP(nil, m)
-		// An element is 16 bytes of its own, 8 + 20 of a TCP transport over IPv6, 8 of a policy; before them are a header
-		// and a handle, 4 + 8.
-		if want := (65535 - 12) / 52; err != nil || len(m.Elements) != want {
+		// An element is 16 bytes of its own, 8 + 20 of a TCP transport over IPv6, 8 of a policy; before them are a header,
+		// a handle, 4 + 8, and the overall policy, 8.
+		if want := (65535 - 20) / 52; err != nil || len(m.Elements) != want {
 			t.Errorf("%d elements in %d bytes (%v), want %d elements", len(m.Elements), len(b), err, want)
 		}
 	}

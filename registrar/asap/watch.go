@@ -3,132 +3,102 @@
 package asap
 
 import (
-	"container/heap"
-	"slices"
 	"time"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
 )
 
-// watch is what may happen to an element by the passing of time. A zero time never comes.
+// bond is what an element is to us.
+type bond uint8
+
+const (
+	// attached: it is ours, and the session that registered it lives.
+	attached bond = iota
+	// detached: it is ours, but its session ended. It is Away, and has a grace.
+	detached
+	// adopted: it is ours since we took its home over, but has not shown itself yet. It is Up, and has a grace.
+	adopted
+	// foreign: another registrar is its home.
+	foreign
+)
+
+// watch is what may happen to an element by the passing of time.
 type watch struct {
 	key     handlespace.Key
-	expires time.Time // the end of the registration life
-	grace   time.Time // the end of being away; zero if the element is up
-	probe   time.Time // the next keep-alive; zero while one is unanswered
-	probed  time.Time // the last keep-alive since the last registration was sent
-	answer  time.Time // when an unanswered keep-alive means that the element is lost
-	// reporters are the identities that found the element unreachable since its last registration, fewer than
-	// MaxBadReports.
-	reporters []string
-	index     int // in the heap
+	expires instant // the end of the registration life
+	grace   instant // the end of being detached or adopted
+	probe   instant // the next keep-alive; 0 while one is unanswered
+	probed  instant // when the last keep-alive since the last registration was sent, or was tried to
+	answer  instant // when an unanswered keep-alive means that the element is lost
+	reach   instant // when it is to be reached at its ASAP transport
+	// asked is whom the unanswered keep-alive was sent to.
+	asked   handlespace.Identity
+	reports []report
+	index   int // in the queue
+	bond    bond
 }
 
-func (w *watch) away() bool { return !w.grace.IsZero() }
+func (w *watch) due() instant { return earliest(w.expires, w.grace, w.probe, w.answer, w.reach) }
+func (w *watch) place() *int  { return &w.index }
 
-// leave makes the element away until the grace ends: nothing more is asked of it.
-func (w *watch) leave(grace time.Time) {
-	w.grace, w.probe, w.answer = grace, time.Time{}, time.Time{}
+// detach makes the element's owner absent until the grace ends: nothing more is asked of it.
+func (w *watch) detach(grace instant) {
+	w.bond, w.grace, w.probe, w.answer = detached, grace, 0, 0
 }
 
-// due is the earliest of the times, zero if none ever comes.
-func (w *watch) due() time.Time {
-	var first time.Time
-	for _, t := range []time.Time{w.expires, w.grace, w.probe, w.answer} {
-		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
-			first = t
-		}
+// end is the end of a registration life of as many seconds, from now on; 0 if it never ends.
+func end(now instant, life int32) instant {
+	if life < 0 {
+		return 0
 	}
-	return first
-}
-
-// past says whether t has come.
-func past(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
-
-// reported notes a reporter. Returns false if it was there already: one identity counts once, or it could evict anybody.
-func (w *watch) reported(by string) bool {
-	if slices.Contains(w.reporters, by) {
-		return false
-	}
-	w.reporters = append(w.reporters, by)
-	return true
+	return now.after(time.Duration(life) * time.Second)
 }
 
 // Forgive begins the waits for answers and the graces that are over at now anew. It is for a caller that did not run for a
 // while: what elements did meanwhile could not be noticed. It costs O(elements).
 func (c *Core) Forgive(now time.Time) {
-	for _, w := range c.due {
-		if past(w.answer, now) {
-			w.answer = now.Add(c.cfg.KeepAlive.Timeout)
+	at := c.at(now)
+	for _, w := range c.watches {
+		if w.answer.past(at) {
+			w.answer = at.after(c.cfg.KeepAlive.Timeout)
 		}
-		if past(w.grace, now) {
-			w.grace = now.Add(c.cfg.Grace)
+		if w.grace.past(at) {
+			w.grace = at.after(c.grace(w))
 		}
 	}
-	heap.Init(&c.due)
 }
 
-// Tick does what is due at now: keep-alives, and the end of lives, graces and waits for answers.
-func (c *Core) Tick(now time.Time) []Action {
-	s := c.step(now)
-	for len(c.due) > 0 && past(c.due[0].due(), now) {
-		c.lapse(&s, c.due[0])
+// grace is how long an element may be detached, or adopted without a sign of life.
+func (c *Core) grace(w *watch) time.Duration {
+	if w.bond == adopted {
+		return c.cfg.Adoption.Grace
 	}
-	return s.actions()
+	return c.cfg.Grace
+}
+
+// Tick does what is due at now: keep-alives, updates, and the end of lives, graces and waits for answers.
+func (c *Core) Tick(now time.Time) []Action {
+	s := c.begin(now)
+	for w, due, ok := c.due.first(); ok && due <= s.now; w, due, ok = c.due.first() {
+		c.lapse(s, w)
+	}
+	c.update(s)
+	return c.finish(s)
 }
 
 // lapse does one thing that is due to an element. It moves the watch's due time beyond now, or removes the element, after
-// at most two calls.
+// at most three calls.
 func (c *Core) lapse(s *step, w *watch) {
 	switch {
-	case past(w.expires, s.now): // RFC 5352 3.2: "a message is sent to the PE … to indicate the removal"
-		c.dismiss(s, w.key, handlespace.Expired)
-	case past(w.grace, s.now):
+	case w.expires.past(s.now):
+		c.dismiss(s, w, handlespace.Expired) // RFC 5352 3.2: "sent … to indicate the removal"
+	case w.grace.past(s.now):
 		c.remove(s, w.key, handlespace.Lost)
-	case past(w.answer, s.now):
+	case w.answer.past(s.now):
 		c.lose(s, w)
-	case past(w.probe, s.now):
-		c.sendKeepAlive(s, w)
+	case w.reach.past(s.now):
+		c.reach(s, w)
+	case w.probe.past(s.now):
+		c.sendKeepAlive(s, w, c.space.Owner(w.key))
 	}
-}
-
-// dueHeap is all watches, by due time; those that are never due are last.
-type dueHeap []*watch
-
-func (h *dueHeap) add(w *watch)    { heap.Push(h, w) }
-func (h *dueHeap) fix(w *watch)    { heap.Fix(h, w.index) }
-func (h *dueHeap) remove(w *watch) { heap.Remove(h, w.index) }
-
-// Len, Less, Swap, Push and Pop are container/heap's.
-func (h dueHeap) Len() int { return len(h) }
-
-// Less has the watch that is due earlier first.
-func (h dueHeap) Less(i, j int) bool {
-	a, b := h[i].due(), h[j].due()
-	if a.IsZero() || b.IsZero() {
-		return !a.IsZero()
-	}
-	return a.Before(b)
-}
-
-// Swap keeps each watch's index.
-func (h dueHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push adds a *watch at the end.
-func (h *dueHeap) Push(x any) {
-	w := x.(*watch)
-	w.index = len(*h)
-	*h = append(*h, w)
-}
-
-// Pop takes the last off.
-func (h *dueHeap) Pop() any {
-	last := len(*h) - 1
-	w := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return w
 }

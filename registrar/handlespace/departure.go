@@ -18,14 +18,16 @@ const (
 	Unreachable
 	// Revoked: its identity may no longer serve this pool from this address.
 	Revoked
+	// Forgotten: its home registrar, another one, says that it left.
+	Forgotten
 
 	// DepartReasons is how many there are.
-	DepartReasons = int(Revoked) + 1
+	DepartReasons = int(Forgotten) + 1
 )
 
 // String gives the reason in lower case, "deregistered".
 func (r DepartReason) String() string {
-	names := [DepartReasons]string{"deregistered", "lost", "expired", "unreachable", "revoked"}
+	names := [DepartReasons]string{"deregistered", "lost", "expired", "unreachable", "revoked", "forgotten"}
 	if int(r) < len(names) {
 		return names[r]
 	}

@@ -5,6 +5,8 @@ package handlespace
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // Kind says what is known of who is behind an Identity.
@@ -50,6 +52,7 @@ type who struct {
 	name    string
 	session uint64
 	addrs   []netip.AddrPort
+	over    wire.Protocol
 }
 
 // Identify makes the identity of a session, whose kind must not be Nobody; call it once for each. One whose peer has proven
@@ -57,6 +60,9 @@ type who struct {
 // was proven may look like that, but no registrar takes both registrations of Proven and of Plain peers.
 func Identify(s Session, k Kind) Identity {
 	w := &who{kind: k, name: s.Peer(), session: s.ID(), addrs: slices.Clone(s.RemoteAddrs())}
+	if t, ok := s.(interface{ Protocol() wire.Protocol }); ok {
+		w.over = t.Protocol()
+	}
 	if k != Proven {
 		w.name = k.String() + ":" + w.lowest()
 	}
@@ -105,4 +111,20 @@ func (i Identity) HasAddr(addr netip.Addr) bool {
 	return !i.IsZero() && slices.ContainsFunc(i.who.addrs, func(a netip.AddrPort) bool {
 		return a.Addr().Unmap() == addr.Unmap()
 	})
+}
+
+// Addrs are the session's remote addresses, not to be written to; none for the zero Identity.
+func (i Identity) Addrs() []netip.AddrPort {
+	if i.IsZero() {
+		return nil
+	}
+	return i.who.addrs
+}
+
+// Protocol is what the session runs over, 0 for the zero Identity.
+func (i Identity) Protocol() wire.Protocol {
+	if i.IsZero() {
+		return 0
+	}
+	return i.who.over
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package asap
+
+import (
+	"cmp"
+	"errors"
+	"time"
+
+	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// Learn takes in what another registrar tells of an element whose home it is (RFC 5353 3.3.1), as new, as changed, or as
+// moved to it: one of ours is then given up without a word, though its session may go on for something else.
+//
+// A foreign element lives as long as its registration, and a grace longer: its home ends it, and what that has to say takes
+// a while to come. It is never probed but for a report. Its policy may be one that we would refuse, since a copy of the
+// handlespace that is not a whole one would be fetched again and again; it is chosen as in a round robin pool then.
+func (c *Core) Learn(now time.Time, home wire.ServerID, h wire.PoolHandle, we wire.PoolElement) []Action {
+	s, k := c.begin(now), handlespace.Key{Pool: h, PE: we.ID}
+	we.User.Addrs = unmapped(we.User.Addrs)
+	err := cmp.Or(c.foreign(home), bounded(we), lively(we), c.capacity(k))
+	if err == nil {
+		err = c.learn(s, k, home, we)
+	}
+	if err != nil {
+		c.counters.Unlearned++
+		s.refuse(handlespace.Identity{}, k, err)
+		return c.finish(s)
+	}
+	c.live(s, k, we.Life)
+	return c.finish(s)
+}
+
+// live lets a foreign element live on from now. Who is asked about it, is asked on.
+func (c *Core) live(s *step, k handlespace.Key, life int32) {
+	w := c.watched(k)
+	if w.bond != foreign {
+		c.hangUp(s, w)
+		*w = watch{key: k, index: w.index, bond: foreign}
+	}
+	w.expires = end(s.now, life)
+	if w.expires != 0 {
+		w.expires = w.expires.after(c.cfg.Grace)
+	}
+	c.due.moved(w)
+}
+
+func (c *Core) learn(s *step, k handlespace.Key, home wire.ServerID, we wire.PoolElement) *wire.Error {
+	e, changed, err := c.space.Learn(home, k.Pool, we)
+	var refusal *wire.Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	if c.watches[k] == nil {
+		c.counters.Learned++
+	} else {
+		c.counters.Relearned++
+	}
+	c.registered(k.Pool, e)
+	if changed {
+		s.change(k.Pool)
+	}
+	return nil
+}
+
+// foreign checks that home is another registrar: of our own elements we know more than anybody.
+func (c *Core) foreign(home wire.ServerID) *wire.Error {
+	if home == 0 || home == c.cfg.Server {
+		return refuse(wire.CauseInvalidValues, "the home is not another registrar")
+	}
+	return nil
+}
+
+// Forget takes an element out whose home says that it left (RFC 5353 3.3.2). What is no longer that registrar's is not its
+// to remove: the element moved, and the old home's news are late.
+func (c *Core) Forget(now time.Time, home wire.ServerID, k handlespace.Key) []Action {
+	s := c.begin(now)
+	e := c.space.Find(k)
+	if e == nil || e.Home != home || c.foreign(home) != nil {
+		return nil
+	}
+	c.remove(s, k, handlespace.Forgotten)
+	return c.finish(s)
+}

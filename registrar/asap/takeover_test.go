@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package asap_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/weir-lb/weir/registrar/asap"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+func TestTakeOver(t *testing.T) {
+	silent := []event{learns(0, peerA, "web", 1), learns(0, peerB, "web", 2)}
+	speaks := []event{learns(0, peerA, "web", 1, speaksASAP)}
+	over := then(silent, takesOver(1, peerA))
+	tried := then(speaks, takesOver(1, peerA), passes(11))
+	asked := then(tried, reaches(11.1, "a.9", "web", 1))
+	ours := then(asked, acks(11.2, "a.9", "web", 1))
+	askedWithH := "a.9 <- keep-alive H=true 0x0000f00d web 1"
+	checkRules(t, []rule{
+		{"RFC 5353 3.5.2: its elements become ours", silent, takesOver(1, peerA), []string{"web: 1 up, 2 up"}},
+		{"of nobody nothing", silent, takesOver(1, 0xcccc), nil},
+		{"of ourselves nothing", []event{registers(0, "a", "web", 1)}, takesOver(1, server), nil},
+		{"they are resolved all the while", over, resolves(2, "r", "web"), []string{"r <- resolution A=false web 1 2 round-robin"}},
+		{"one that has no ASAP transport has a grace", over, passes(60.9), nil},
+		{"in which it must register, or is lost", over, passes(61), []string{"web: 2 up, 1 lost"}},
+		{"it registers", over, registers(2, "a", "web", 1), []string{"web: 1 up, 2 up", "a <- registration R=0 web 1"}},
+		{"threats 2.4.3: if it may", over, registers(2, "r", "web", 1), []string{"r <- registration R=1 web 1 cause 0xa"}},
+		{"and is not lost then", then(over, registers(2, "a", "web", 1), passes(17), acks(18, "a", "web", 1)), passes(23), nil},
+		{"others are not reached all at once", then(speaks, takesOver(1, peerA)), passes(1.01), nil},
+		{"but all before long", then(speaks, takesOver(1, peerA)), passes(11), []string{"reach web 1 at [10.0.0.1] port 5000"}},
+		{"RFC 5353 3.5.2 step 2: with the H flag 1", tried, reaches(11.1, "a.9", "web", 1), []string{askedWithH}},
+		{"it answers, and is that identity's", asked, acks(11.2, "a.9", "web", 1), []string{"web: 1 up"}},
+		{"and then is probed as any other", ours, passes(26.2), []string{"a.9 <- keep-alive H=false 0x0000f00d web 1"}},
+		{"and goes with its session", ours, closes(12, "a.9"), []string{"web: 1 away"}},
+		{"if it does not answer, it is lost", asked, passes(14.2), []string{"web: 1 lost", "close a.9"}},
+		{"an answer from elsewhere is none", then(asked, acks(11.2, "a", "web", 1)), passes(14.2), []string{"web: 1 lost", "close a.9"}},
+		{"if it cannot be reached, it may come by itself", tried, reachesNobody(12, "web", 1), nil},
+		{"and has the same grace", then(tried, reachesNobody(12, "web", 1)), passes(61), []string{"web: 1 lost"}},
+		{"a report hastens it", then(speaks, takesOver(1, peerA)), reports(1.01, "r", "web", 1), []string{"reach web 1 at [10.0.0.1] port 5000"}},
+		{
+			"whatever is reported, it is not removed before its time",
+			then(over, reports(2, "r", "web", 1), reports(2, "s", "web", 1), reports(2, "t", "web", 1)),
+			reports(2, "b", "web", 1), nil,
+		},
+		{"threats 2.2.3: who has proven nothing is no element", tried, reaches(12, "plain@10.0.0.1/sctp", "web", 1), []string{"close plain@10.0.0.1/sctp"}},
+		{"nor who may not be it", tried, reaches(12, "c", "web", 1), []string{"close c"}},
+		{"it leaves", over, deregisters(2, "a", "web", 1), []string{"web: 2 up, 1 deregistered", "a <- deregistration web 1"}},
+		{"a grant is not missed before it has an owner", over, grantsBecome(2), nil},
+		{"another registrar has taken it over as well", over, learns(2, peerB, "web", 1), []string{"web: 1 up, 2 up"}},
+		{"it is that one's then", then(over, learns(2, peerB, "web", 1)), passes(100), nil},
+		{
+			"an association for a report before the takeover did not have the H flag, and is given up",
+			then(speaks, reports(0.5, "r", "web", 1), reaches(0.6, "a.9", "web", 1)), takesOver(1, peerA),
+			[]string{"web: 1 up", "close a.9"},
+		},
+		{"its life goes on", []event{learns(0, peerA, "web", 1, life(10)), takesOver(1, peerA)}, passes(12), []string{"web: 1 expired"}},
+	})
+}
+
+// Thousands of elements are not reached at the same time (RFC 5352 3.5: "attention not to flood the network").
+func TestTakeOverIsSpread(t *testing.T) {
+	w := newWorld(func(c *asap.Config) { c.Adoption.Spread = 10 * time.Second })
+	const elements = 2000
+	for i := range elements {
+		w.play(learns(0, peerA, "web", wire.PEID(i), speaksASAP))
+	}
+	w.play(takesOver(0, peerA))
+	all := 0
+	for tenth := range 100 {
+		n := 0
+		for _, a := range w.play(passes(float64(tenth+1) / 10)) {
+			if _, ok := a.(asap.Reach); ok {
+				n++
+			}
+		}
+		if all += n; n > 3*elements/100 {
+			t.Errorf("%d of %d are reached in a tenth of a second", n, elements)
+		}
+	}
+	if n := w.core.Counters(); all != elements || n.Reaches != elements || n.TakenOver != elements {
+		t.Errorf("%d reached (counted %d, %d taken over), want %d", all, n.Reaches, n.TakenOver, elements)
+	}
+}
