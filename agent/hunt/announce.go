@@ -4,11 +4,11 @@ package hunt
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/weir-lb/weir/registrar/multicast"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -27,9 +27,15 @@ const (
 // rsplib's own is 239.0.0.50:3863.
 func Group() netip.AddrPort { return netip.MustParseAddrPort("224.0.1.185:3863") }
 
+// source is where datagrams come from: a *multicast.Group.
+type source interface {
+	Receive() (b []byte, from netip.AddrPort, err error)
+	Close() error
+}
+
 // Announcements are the registrars that announced themselves lately.
 type Announcements struct {
-	conn    net.PacketConn
+	source  source
 	port    uint16        // of a registrar that announces no transport
 	news    chan struct{} // there is a new endpoint; of several signals one is kept
 	reading sync.WaitGroup
@@ -43,41 +49,39 @@ type hint struct {
 	until  time.Time
 }
 
-// Listen joins a multicast group on an interface, nil for the system's choice,
-// until Close. port is the one of a registrar that announces no transport of
-// its own (RFC 5352 3.6): 3863, or 3864 where TLS is spoken.
-func Listen(group netip.AddrPort, on *net.Interface, port uint16) (*Announcements, error) {
-	conn, err := net.ListenMulticastUDP("udp", on, net.UDPAddrFromAddrPort(group))
+// Listen joins a multicast group on an interface until Close. port is the one
+// of a registrar that announces no transport of its own (RFC 5352 3.6): 3863,
+// or 3864 where TLS is spoken.
+func Listen(group netip.AddrPort, on string, port uint16) (*Announcements, error) {
+	g, err := multicast.Join(multicast.Config{Group: group, Interface: on})
 	if err != nil {
 		return nil, fmt.Errorf("listen for announcements: %w", err)
 	}
-	return hear(conn, port), nil
+	return hear(g, port), nil
 }
 
-func hear(conn net.PacketConn, port uint16) *Announcements {
-	a := &Announcements{conn: conn, port: port, news: make(chan struct{}, 1), hints: map[netip.AddrPort]hint{}}
+func hear(source source, port uint16) *Announcements {
+	a := &Announcements{source: source, port: port, news: make(chan struct{}, 1), hints: map[netip.AddrPort]hint{}}
 	a.reading.Go(a.read)
 	return a
 }
 
 // Close leaves the group.
 func (a *Announcements) Close() error {
-	err := a.conn.Close()
+	err := a.source.Close()
 	a.reading.Wait()
 	return err
 }
 
 func (a *Announcements) read() {
-	buffer := make([]byte, 2048) // more than a datagram has that a registrar sends; the rest of a longer one is cut off
 	for {
-		n, from, err := a.conn.ReadFrom(buffer)
+		b, from, err := a.source.Receive()
 		if err != nil {
 			return // closed: a socket that only listens has no other lasting fault
 		}
-		message, _ := wire.ParseASAP(buffer[:n]) // nothing is reported to who may have forged it
-		udp, ok := from.(*net.UDPAddr)
-		if m, is := message.(*wire.ServerAnnounce); is && ok {
-			a.heard(m, udp.AddrPort().Addr().Unmap(), time.Now())
+		message, _ := wire.ParseASAP(b) // nothing is reported to who may have forged it
+		if m, is := message.(*wire.ServerAnnounce); is {
+			a.heard(m, from.Addr(), time.Now())
 		}
 	}
 }

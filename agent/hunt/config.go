@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -55,6 +56,8 @@ type Config[S io.Closer] struct {
 	Hints *Announcements
 	// Rand spreads the waits; nil: a random seed.
 	Rand *rand.Rand
+	// Log hears of registrars that are passed over; nil: none.
+	Log *slog.Logger
 }
 
 func (c Config[S]) validate() error {
@@ -78,5 +81,8 @@ func (c *Config[S]) setDefaults() {
 	}
 	if c.Rand == nil {
 		c.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -153,6 +154,11 @@ func (r *race[S]) start(ctx context.Context) bool {
 func (r *race[S]) lost(t Target, err error) {
 	r.running = slices.DeleteFunc(r.running, func(o Target) bool { return o.Remote == t.Remote })
 	r.failures = append(r.failures, fmt.Errorf("%v: %w", t, err))
+	level := slog.LevelDebug
+	if suspect(err) { // RFC 5352 9.2 wants it logged, whoever else is found
+		level = slog.LevelWarn
+	}
+	r.h.cfg.Log.Log(context.Background(), level, "registrar passed over", "registrar", t.String(), "err", err)
 	r.h.Failed(t)
 }
 

@@ -45,7 +45,7 @@ func New(cfg Config) (*User, error) {
 	}
 	cfg.setDefaults()
 	hunter, err := hunt.New(hunt.Config[*transport.Session]{
-		Registrars: cfg.Registrars, Hints: cfg.Hints, Protocol: cfg.Protocol, Dial: cfg.Dial,
+		Registrars: cfg.Registrars, Hints: cfg.Hints, Protocol: cfg.Protocol, Dial: cfg.Dial, Log: cfg.Log,
 	})
 	if err != nil {
 		return nil, err
