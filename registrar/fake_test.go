@@ -30,8 +30,10 @@ type link struct {
 	closed chan struct{} // by the registrar
 }
 
-func (l *link) ID() uint64   { return l.id }
-func (l *link) Peer() string { return l.name }
+func (l *link) ID() uint64            { return l.id }
+func (l *link) Peer() string          { return l.name }
+func (*link) Protocol() wire.Protocol { return wire.ProtocolTCP }
+
 func (l *link) RemoteAddrs() []netip.AddrPort {
 	return []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.9"), uint16(l.id))}
 }

@@ -20,6 +20,7 @@ type peer struct {
 
 func (p peer) ID() uint64                    { return p.id }
 func (p peer) Peer() string                  { return p.name }
+func (peer) Protocol() wire.Protocol         { return wire.ProtocolTCP }
 func (p peer) RemoteAddrs() []netip.AddrPort { return nil }
 
 const testPool = wire.PoolHandle("web")

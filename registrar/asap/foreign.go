@@ -73,12 +73,13 @@ func (c *Core) foreign(home wire.ServerID) *wire.Error {
 	return nil
 }
 
-// Forget takes an element out whose home says that it left (RFC 5353 3.3.2). What is no longer that registrar's is not its
-// to remove: the element moved, and the old home's news are late.
+// Forget takes an element out of which home, another registrar, says that it left (RFC 5353 3.3.2). That home is the
+// element's, or speaks for it, the caller has to know. Nobody but ourselves speaks for ours: the element moved, and the old
+// home's news are late.
 func (c *Core) Forget(now time.Time, home wire.ServerID, k handlespace.Key) []Action {
 	s := c.begin(now)
 	e := c.space.Find(k)
-	if e == nil || e.Home != home || c.foreign(home) != nil {
+	if e == nil || e.Home == c.cfg.Server || c.foreign(home) != nil {
 		return nil
 	}
 	c.remove(s, k, handlespace.Forgotten)

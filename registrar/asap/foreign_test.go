@@ -77,10 +77,9 @@ func TestForget(t *testing.T) {
 			theirs[:1], forgets(1, peerA, "web", 1), []string{"web: 1 forgotten"},
 		},
 		{"RFC 5353 3.3.2: an unknown one is no news", theirs, forgets(1, peerA, "web", 3), nil},
-		{"only its home can say so", theirs, forgets(1, peerB, "web", 1), nil},
 		{
-			"late news of an element that moved away from there",
-			then(theirs, learns(1, peerB, "web", 1)), forgets(2, peerA, "web", 1), nil,
+			"RFC 5353 3.5.2: who took its home over says so, too", theirs, forgets(1, peerB, "web", 1),
+			[]string{"web: 2 up, 1 forgotten"},
 		},
 		{
 			"late news of an element that moved to us",

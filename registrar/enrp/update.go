@@ -48,8 +48,8 @@ func (c *Core) Updated(now time.Time, action wire.UpdateAction, pool wire.PoolHa
 	s := step{now: now}
 	k := handlespace.Key{Pool: pool, PE: e.ID}
 	if action == wire.ActionAddPE {
-		mine := c.space.Find(k)
-		if mine == nil || mine.Home != c.cfg.Self.ID || mine.Identity == "" {
+		mine := c.space.Find(k) // nil: it became ours only to leave, and its departure follows
+		if mine != nil && (mine.Home != c.cfg.Self.ID || mine.Identity == "") {
 			return nil
 		}
 	}

@@ -15,8 +15,10 @@ type session struct {
 	peer string
 }
 
-func (s session) ID() uint64   { return s.id }
-func (s session) Peer() string { return s.peer }
+func (s session) ID() uint64            { return s.id }
+func (s session) Peer() string          { return s.peer }
+func (session) Protocol() wire.Protocol { return wire.ProtocolTCP }
+
 func (s session) RemoteAddrs() []netip.AddrPort {
 	return []netip.AddrPort{netip.MustParseAddrPort("10.0.0.11:40000")}
 }

@@ -41,6 +41,7 @@ type Session interface {
 	ID() uint64                    // unique in the process
 	Peer() string                  // the name that the peer has proven
 	RemoteAddrs() []netip.AddrPort // where the peer is
+	Protocol() wire.Protocol       // what it runs over
 }
 
 // Identity is a peer in one of its sessions. Two identities are equal only if they came from the same call of Identify. The
@@ -59,10 +60,7 @@ type who struct {
 // no name is called by its kind and its lowest address, "plain:10.0.0.1": all its sessions from there are one. A name that
 // was proven may look like that, but no registrar takes both registrations of Proven and of Plain peers.
 func Identify(s Session, k Kind) Identity {
-	w := &who{kind: k, name: s.Peer(), session: s.ID(), addrs: slices.Clone(s.RemoteAddrs())}
-	if t, ok := s.(interface{ Protocol() wire.Protocol }); ok {
-		w.over = t.Protocol()
-	}
+	w := &who{kind: k, name: s.Peer(), session: s.ID(), addrs: slices.Clone(s.RemoteAddrs()), over: s.Protocol()}
 	if k != Proven {
 		w.name = k.String() + ":" + w.lowest()
 	}

@@ -4,9 +4,11 @@ package handlespace_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // elsewhere is a session from several addresses.
@@ -15,6 +17,7 @@ type elsewhere struct {
 	addrs []netip.AddrPort
 }
 
+func (elsewhere) Protocol() wire.Protocol         { return wire.ProtocolSCTP }
 func (e elsewhere) RemoteAddrs() []netip.AddrPort { return e.addrs }
 
 func from(name string, addrs ...string) elsewhere {
@@ -44,12 +47,15 @@ func TestIdentify(t *testing.T) {
 			if i.Name() != tt.want || i.Kind() != tt.kind || i.Session() != 7 || i.IsZero() {
 				t.Errorf("%q, %v, session %d, want %q", i.Name(), i.Kind(), i.Session(), tt.want)
 			}
+			if !slices.Equal(i.Addrs(), tt.from.addrs) || i.Protocol() != wire.ProtocolSCTP {
+				t.Errorf("over %v from %v", i.Protocol(), i.Addrs())
+			}
 			if !i.HasAddr(tt.from.addrs[0].Addr().Unmap()) || i.HasAddr(netip.MustParseAddr("10.9.9.9")) {
 				t.Error("the addresses are not the session's")
 			}
 		})
 	}
-	if none := (handlespace.Identity{}); !none.IsZero() || none.Kind() != handlespace.Nobody || none.Name() != "" {
+	if none := (handlespace.Identity{}); !none.IsZero() || none.Kind() != handlespace.Nobody || none.Name() != "" || none.Addrs() != nil || none.Protocol() != 0 {
 		t.Error("the zero Identity is somebody")
 	}
 }

@@ -20,6 +20,7 @@ type session struct{}
 
 func (session) ID() uint64                    { return 1 }
 func (session) Peer() string                  { return "pe" }
+func (session) Protocol() wire.Protocol       { return wire.ProtocolTCP }
 func (session) RemoteAddrs() []netip.AddrPort { return nil }
 
 // space is a handlespace with one pool "p", whose elements are named by letters: a is 1, b is 2, …, and the selectors that
