@@ -166,7 +166,9 @@ func (c *Core) identify(s *step, ses *session, p *peer) {
 	if ses.peer == p {
 		return
 	}
-	p.stale = p.stale || len(p.sessions) == 0 || s.now.Sub(p.met) > c.cfg.Timers.NoResponse
+	if len(p.sessions) == 0 || s.now.Sub(p.met) > c.cfg.Timers.NoResponse {
+		p.stale, p.mismatched = true, time.Time{}
+	}
 	p.met = s.now
 	ses.peer, p.sessions = p, append(p.sessions, ses.id)
 	if ses.contact != nil {

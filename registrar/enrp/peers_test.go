@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package enrp_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/weir-lb/weir/registrar/enrp"
+	"github.com/weir-lb/weir/registrar/wire"
+)
+
+// RFC 5353 3.4.1, 3.4.2: who is there.
+func TestPresence(t *testing.T) {
+	checkRules(t, []rule{
+		{
+			name: "a new peer is asked who it is", given: given(starts(0), accepts(0, 7)), when: says(0, 7, here(7)),
+			want: []string{"7 is candidate", "7 is active", "7 <- PRESENCE to 7 R=true", "7 <- HANDLE_TABLE_REQUEST to 7 W=true"},
+		},
+		{
+			name: "by a message of any type", given: given(starts(0), accepts(0, 7)), when: says(0, 7, adds(7, "web", 1)),
+			want: []string{"7 is candidate", "7 is active", "7 <- PRESENCE to 7 R=true", "learn web 1 of 7"},
+		},
+		{
+			name: "a reply is required", given: given(starts(0), friend(7)), when: says(0, 7, asking(here(7))),
+			want: []string{"7 <- PRESENCE to 7 R=false"},
+		},
+		{name: "no reply is required", given: given(starts(0), friend(7)), when: says(0, 7, here(7))},
+		{
+			name: "a presence without a checksum", given: given(starts(0), friend(7, 1)),
+			when: says(0, 7, &wire.Presence{Servers: between(7, 0)}),
+		},
+		{
+			name: "of another registrar", given: given(starts(0), friend(7)),
+			when: says(0, 7, &wire.Presence{Servers: between(7, 0), Info: here(8).Info}),
+			want: []string{"refused 7: invalid values", "7 <- ERROR to 7 cause 0x3"},
+		},
+		{
+			name: "the heartbeat goes to all", given: given(starts(0), friend(7), friend(8)), when: passes(30),
+			want: []string{"7 <- PRESENCE R=false", "8 <- PRESENCE R=false"},
+		},
+	})
+	checkRules(t, []rule{{
+		name: "and to the multicast group", given: given(starts(0), passes(5), friend(7)), when: passes(30),
+		want: []string{"7 <- PRESENCE R=false", "multicast <- PRESENCE R=false"},
+	}}, func(c *enrp.Config) { c.Multicast = true })
+}
+
+// RFC 5353 3.4.3.
+func TestFailureDetection(t *testing.T) {
+	silent := given(starts(0), friend(7, 1), passes(30), passes(60))
+	checkRules(t, []rule{
+		{name: "silent for MAX-TIME-LAST-HEARD", given: silent, when: passes(61), want: []string{"7 is suspect", "7 <- PRESENCE to 7 R=true"}},
+		{name: "not yet", given: silent, when: passes(60.9)},
+		{
+			name: "it answers", given: given(silent, passes(61)), when: says(65, 7, here(7, key("web", 1))),
+			want: []string{"7 is active"},
+		},
+		{
+			name: "any message will do", given: given(silent, passes(61)), when: says(65, 7, &wire.ListRequest{Servers: between(7, self)}),
+			want: []string{"7 is active", "7 <- LIST_RESPONSE to 7 R=false"},
+		},
+		{
+			name: "even if it is for somebody else", given: given(silent, passes(61)),
+			when: says(65, 7, &wire.ListRequest{Servers: between(7, 99)}), want: []string{"7 is active"},
+		},
+		{name: "no answer yet", given: given(silent, passes(61)), when: passes(65.9)},
+		{
+			name: "its last session ends", given: given(starts(0), friend(7, 1), accepts(1, 70), says(1, 70, here(7, key("web", 1))), closes(2, 7)),
+			when: closes(3, 70), want: []string{"7 is suspect"},
+		},
+		{
+			name: "it is dialled then", given: given(starts(0), friend(7, 1), closes(3, 7)), when: passes(3),
+			want: []string{"dial 7 at 10.0.0.7"},
+		},
+		{
+			name: "it is there again", given: given(starts(0), friend(7, 1), closes(3, 7), passes(3)), when: reaches(3, 7, 70),
+			want: []string{"70 <- PRESENCE to 7 R=true"},
+		},
+		{
+			name: "and has to be read again, since messages may have been lost", given: given(starts(0), friend(7, 1), closes(3, 7), passes(3), reaches(6, 7, 70)),
+			when: says(6, 70, here(7, key("web", 1))), want: []string{"7 is active", "70 <- HANDLE_TABLE_REQUEST to 7 W=true"},
+		},
+	})
+}
+
+// Messages whose sender cannot be who it says are not believed.
+func TestSenders(t *testing.T) {
+	from := func(session uint64, server wire.ServerID, m wire.ENRPMessage) event {
+		return event{0, func(w *world, now time.Time) []enrp.Action {
+			return w.core.Handle(now, enrp.From{Session: session, Server: server}, m)
+		}}
+	}
+	binds := func(session uint64, server wire.ServerID) event {
+		return event{0, func(w *world, now time.Time) []enrp.Action {
+			return w.core.Connected(now, enrp.From{Session: session, Server: server}, 0)
+		}}
+	}
+	checkRules(t, []rule{
+		{
+			name: "the key is another registrar's", given: given(starts(0), misses(0, 7), misses(0, 8), passes(5), binds(7, 7)), when: from(7, 7, here(8)),
+			want: []string{"refused 8: rejected due to security considerations", "7 <- ERROR to 8 cause 0xa"},
+		},
+		{
+			name: "not of this scope", given: given(starts(0), binds(9, 9)), when: from(9, 9, here(9)),
+			want: []string{"refused 9: rejected due to security considerations", "9 <- ERROR to 9 cause 0xa"},
+		},
+		{
+			name: "its own", given: given(starts(0), misses(0, 7), misses(0, 8), passes(5), binds(7, 7)), when: from(7, 7, here(7)),
+			want: []string{"7 is candidate", "7 is active", "7 <- PRESENCE to 7 R=true", "7 <- HANDLE_TABLE_REQUEST to 7 W=true"},
+		},
+	}, knows(7, 8), func(c *enrp.Config) { c.Secured = true })
+	checkRules(t, []rule{
+		{
+			name: "who speaks first stays", given: given(starts(0), friend(7)), when: says(0, 7, here(8)),
+			want: []string{"refused 8: rejected due to security considerations", "7 <- ERROR to 8 cause 0xa"},
+		},
+		{
+			name: "nobody", given: given(starts(0), accepts(0, 7)), when: says(0, 7, &wire.ListRequest{}),
+			want: []string{"refused 0: invalid values", "7 <- ERROR cause 0x3"},
+		},
+		{
+			name: "ourselves", given: given(starts(0), accepts(0, 7)), when: says(0, 7, here(self)),
+			want: []string{"refused 5: invalid values", "hang up 7"},
+		},
+		{name: "a session that ended", given: given(starts(0), friend(7), closes(0, 7)), when: says(0, 7, here(7))},
+		{name: "an error is not answered", given: given(starts(0), accepts(0, 7)), when: says(0, 7, &wire.ENRPErrorMessage{})},
+		{
+			name: "one more than there may be", given: given(starts(0), friend(7), friend(8), accepts(0, 9)), when: says(0, 9, here(9)),
+			want: []string{"refused 9: lack of resources", "9 <- ERROR to 9 cause 0x6"},
+		},
+	}, func(c *enrp.Config) { c.MaxPeers = 2 })
+}
+
+// Two sessions with one peer are normal, since both dial. It is spoken to in the newest.
+func TestTwoSessions(t *testing.T) {
+	two := given(starts(0), friend(7, 1), accepts(1, 70), says(1, 70, here(7, key("web", 1))))
+	checkRules(t, []rule{
+		{name: "the newest is used", given: two, when: passes(30), want: []string{"70 <- PRESENCE R=false"}},
+		{name: "the other one may be", given: two, when: says(1, 7, here(7, key("web", 1)))},
+		{name: "and that changes nothing", given: given(two, says(1, 7, here(7, key("web", 1)))), when: passes(30), want: []string{"70 <- PRESENCE R=false"}},
+		{name: "the newest ends", given: given(two, closes(2, 70)), when: passes(30), want: []string{"7 <- PRESENCE R=false"}},
+		{
+			name: "too many", when: says(1, 73, here(7, key("web", 1))), want: []string{"hang up 7"},
+			given: given(two, accepts(1, 71), says(1, 71, here(7, key("web", 1))), accepts(1, 72), says(1, 72, here(7, key("web", 1))), accepts(1, 73)),
+		},
+	})
+}
+
+// RFC 5353 6.2: multicast is not trusted.
+func TestHint(t *testing.T) {
+	hint := func(at float64, m *wire.Presence) event {
+		return event{at, func(w *world, now time.Time) []enrp.Action {
+			return w.core.Hint(now, netip.MustParseAddrPort("10.0.0.66:9901"), m)
+		}}
+	}
+	checkRules(t, []rule{
+		{name: "it is dialled", given: given(starts(0)), when: hint(0, here(7)), want: []string{"dial 7 at 10.0.0.7"}},
+		{name: "where it came from, if it does not say", given: given(starts(0)), when: hint(0, &wire.Presence{Servers: between(7, 0)}), want: []string{"dial 7 at 10.0.0.66"}},
+		{name: "once", given: given(starts(0), hint(0, here(7))), when: hint(0, here(7))},
+		{name: "a peer is known", given: given(starts(0), friend(7)), when: hint(0, here(7))},
+		{name: "it is no sign of life", given: given(starts(0), friend(7), hint(60, here(7)), passes(60)), when: passes(61), want: []string{"7 is suspect", "7 <- PRESENCE to 7 R=true"}},
+		{name: "our own", given: given(starts(0)), when: hint(0, here(self))},
+		{
+			name: "nobody was there several times", when: passes(60),
+			given: given(starts(0), passes(30), hint(31, here(7)), misses(31, 7), passes(35), misses(35, 7), passes(40), misses(40, 7)),
+			want:  []string{"multicast <- PRESENCE R=false"},
+		},
+	}, func(c *enrp.Config) { c.Multicast = true })
+	checkRules(t, []rule{
+		{name: "a secured registrar does not follow", given: given(starts(0)), when: hint(0, here(7))},
+	}, func(c *enrp.Config) { c.Secured = true })
+}
+
+// Deadline names every time at which Tick does something: between two of them, nothing is missed.
+func TestDeadline(t *testing.T) {
+	w := newWorld()
+	for _, e := range given(starts(0), friend(7, 1), friend(8)) {
+		w.play(e)
+	}
+	var got []string
+	for range 8 {
+		d := w.core.Deadline()
+		actions := w.core.Tick(d)
+		apply(w.space, self, actions)
+		for _, line := range lines(actions) {
+			got = append(got, d.Sub(w.start).String()+" "+line)
+		}
+	}
+	for _, want := range []string{
+		"30s 7 <- PRESENCE R=false", "1m1s 7 is suspect", "1m6s 7 is dead", "1m6s 7 <- INIT_TAKEOVER of 7", "1m6s take over 8",
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %q in %q", want, got)
+		}
+	}
+}
