@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"log/slog"
+	"net/netip"
 	"os"
 	"time"
 
@@ -20,14 +21,19 @@ type Config struct {
 	Pool   wire.PoolHandle
 	ID     wire.PEID      // kept for the life of the process; NewID draws one
 	Life   time.Duration  // of a registration: whole seconds, at least 1 s
-	User   wire.Transport // where the server serves: one address and a port
+	User   wire.Transport // where the server serves
 	Policy wire.Policy
 
-	Registrars []hunt.Registrar    // preferred in this order; there must be one, or Hints
-	Hints      *hunt.Announcements // registrars that announce themselves; may be nil
-	Identity   string              // the name that the registrars know this element by
-	Keys       *psk.Keys           // must hold Identity
-	Attempts   int                 // give up after so many hunts before the first success; 0: never
+	Registrars []hunt.Registrar // preferred in this order; there must be one, or Multicast
+	Multicast  Multicast        // where registrars announce themselves
+	// Protocol is what registrars are spoken with: TCP, also if it is zero, or SCTP.
+	Protocol wire.Protocol
+	// Local are the addresses to register from, several over SCTP (RFC 5352 3.1 R1); none: those that the server serves.
+	Local    []netip.Addr
+	Plain    bool      // no TLS; then there is neither Identity nor Keys
+	Identity string    // the name that the registrars know this element by
+	Keys     *psk.Keys // must hold Identity
+	Attempts int       // give up after so many hunts before the first success; 0: never
 
 	Check         func(context.Context) error // asks the server whether it is well; nil: it always is
 	CheckInterval time.Duration               // between the starts of two checks, and a check's time limit
@@ -42,6 +48,34 @@ type Config struct {
 	Nudge <-chan os.Signal // each one reloads Keys and registers at once; may be nil
 	Again <-chan struct{}  // closed to end Run at once, after ctx; may be nil
 	Log   *slog.Logger
+}
+
+// Multicast is the group of RFC 5352 3.6, to listen to.
+type Multicast struct {
+	Group     netip.AddrPort // zero: nothing is listened to
+	Interface string         // "": the system's choice
+}
+
+// The ports of ASAP (RFC 5352 8.2), without TLS and with it.
+const (
+	Port    = 3863
+	PortTLS = 3864
+)
+
+// port is the one of a registrar that does not say its own.
+func (c *Config) port() uint16 {
+	if c.Plain {
+		return Port
+	}
+	return PortTLS
+}
+
+// announcements are those of c.Multicast; nil if there are none.
+func (c *Config) announcements() (*hunt.Announcements, error) {
+	if !c.Multicast.Group.IsValid() {
+		return nil, nil
+	}
+	return hunt.Listen(c.Multicast.Group, c.Multicast.Interface, c.port())
 }
 
 // NewID draws a PE identifier of good quality (RFC 5352 3.1 R2.2). It is never

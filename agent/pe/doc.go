@@ -13,7 +13,8 @@
 //
 // machine decides, and has neither socket nor clock nor goroutine. Run feeds it
 // events from one select and carries out its actions. Where registrars are, and
-// how one is found among them, is the business of agent/hunt.
+// how one is found among them, is the business of agent/hunt. Over SCTP without
+// TLS the element also listens, for a registrar that took it over.
 //
 // It will not forward or inspect the server's traffic.
 package pe

@@ -49,6 +49,7 @@ type machine struct {
 	cfg    *Config
 	log    *slog.Logger
 	random *rand.Rand
+	asap   *wire.Transport // where registrars can come to us; may be nil
 
 	phase    phase
 	timer    time.Time
@@ -234,6 +235,7 @@ func (m *machine) register(now time.Time) {
 		Life:   int32(m.cfg.Life / time.Second),
 		User:   m.cfg.User,
 		Policy: policy,
+		ASAP:   m.asap,
 	}}})
 }
 

@@ -5,6 +5,7 @@ package pe
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/weir-lb/weir/agent/hunt"
@@ -79,6 +80,28 @@ func (a *agent) open(ctx context.Context, session *transport.Session, target *hu
 	l.target = target
 	a.links[l.via] = l
 	return l
+}
+
+// visited takes in a session that a registrar opened. Without a place for it the
+// oldest visitor goes that is of no use yet.
+func (a *agent) visited(ctx context.Context, session *transport.Session) (actions []action) {
+	if oldest := a.visitors(); len(oldest) >= maxVisitors {
+		actions = a.machine.lost(time.Now(), oldest[0], errCrowded)
+	}
+	l := a.open(ctx, session, nil)
+	return append(actions, a.machine.opened(time.Now(), l.via, session.RemoteAddrs()[0].String())...)
+}
+
+// visitors are the registrars that came to us, but for a home, in this order.
+func (a *agent) visitors() []via {
+	var all []via
+	for v, l := range a.links {
+		if l.target == nil && v != a.machine.sessions.home && v != a.machine.sessions.former {
+			all = append(all, v)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (a *agent) close(v via) {

@@ -47,6 +47,9 @@ func (m *machine) rejection(causes []wire.ErrorCause) error {
 func (m *machine) remedy(code wire.CauseCode) string {
 	switch code {
 	case wire.CauseSecurity:
+		if m.cfg.Plain { // threats draft, 2.15: all of its elements prove who they are, or none does
+			return "it wants TLS: start with --identity and --key-file in place of --plain"
+		}
 		return fmt.Sprintf("grant identity %q this pool and the address %v in the registrar's configuration",
 			m.cfg.Identity, served(m.cfg.User))
 	case wire.CauseInvalidValues:
@@ -58,7 +61,10 @@ func (m *machine) remedy(code wire.CauseCode) string {
 	case wire.CauseInconsistentTransport:
 		return fmt.Sprintf("the pool does not serve %v: start with the pool's protocol in --serve", m.cfg.User.Protocol)
 	case wire.CauseInconsistentTransportUse:
-		return "the pool wants a control channel, which this element does not have: choose another --pool"
+		if m.cfg.User.Use == wire.UseDataControl {
+			return "the pool has no control channel: start without --control-channel"
+		}
+		return "the pool has a control channel: serve it over SCTP, and start with --control-channel"
 	}
 	return "the registrar's log says more"
 }

@@ -20,7 +20,7 @@ func TestRejectionForGood(t *testing.T) {
 		{[]wire.CauseCode{wire.CauseNonUniquePEID}, `non-unique PE identifier); another element uses 0x00c0ffee: start with another --id`},
 		{[]wire.CauseCode{wire.CauseInconsistentPolicy}, `inconsistent pooling policy); the pool does not use weighted-round-robin: start with the pool's --policy`},
 		{[]wire.CauseCode{wire.CauseInconsistentTransport}, `inconsistent transport type); the pool does not serve tcp: start with the pool's protocol in --serve`},
-		{[]wire.CauseCode{wire.CauseInconsistentTransportUse}, `inconsistent data/control configuration); the pool wants a control channel, which this element does not have: choose another --pool`},
+		{[]wire.CauseCode{wire.CauseInconsistentTransportUse}, `inconsistent data/control configuration); the pool has a control channel: serve it over SCTP, and start with --control-channel`},
 		{[]wire.CauseCode{0x1234}, `0x1234); the registrar's log says more`},
 		{[]wire.CauseCode{wire.CauseLackOfResources, wire.CauseUnspecified}, `lack of resources, unspecified error); the registrar's log says more`},
 		{nil, `none given); the registrar's log says more`},
@@ -66,5 +66,23 @@ func TestRejectedReregistrationLeavesInOrder(t *testing.T) {
 	r.wantTimer(30 * time.Second) // established flows drain
 	if got := r.expire(); len(got) != 1 || got[0].(exit).err == nil {
 		t.Errorf("actions %s, want exit with the rejection", describe(got))
+	}
+}
+
+func TestRemediesOfOtherConfigurations(t *testing.T) {
+	for _, test := range []struct {
+		change func(*Config)
+		code   wire.CauseCode
+		want   string
+	}{
+		{func(c *Config) { c.Plain = true }, wire.CauseSecurity, "it wants TLS: start with --identity and --key-file in place of --plain"},
+		{
+			func(c *Config) { c.User.Use = wire.UseDataControl }, wire.CauseInconsistentTransportUse,
+			"the pool has no control channel: start without --control-channel",
+		},
+	} {
+		if got := newRig(t, test.change).remedy(test.code); got != test.want {
+			t.Errorf("%v: %q, want %q", test.code, got, test.want)
+		}
 	}
 }

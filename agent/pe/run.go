@@ -4,6 +4,7 @@ package pe
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type agent struct {
 	hunter  *hunt.Hunter[*transport.Session]
 
 	rounds  chan round
+	visits  chan *transport.Session
 	reports chan inbound
 	results chan error
 	samples chan sample
@@ -39,36 +41,59 @@ type round struct {
 // for the drain, and returns nil. It returns an error when a registrar has
 // rejected the registration for good, or when it gave up after cfg.Attempts.
 func Run(ctx context.Context, cfg Config) error {
-	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
-	hunter, err := newHunter(&cfg)
+	hints, err := cfg.announcements()
 	if err != nil {
 		return err
 	}
-	a := &agent{
-		cfg:     &cfg,
-		machine: newMachine(&cfg, random),
+	if hints != nil {
+		defer hints.Close() // a socket that only listens has nothing to lose
+	}
+	// The end of ctx starts the deregistration, which still needs the session.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	listener, err := listen(work, &cfg)
+	if err != nil {
+		return err
+	}
+	hunter, err := newHunter(&cfg, listener, hints)
+	if err != nil {
+		return errors.Join(err, listener.close())
+	}
+	a := newAgent(&cfg, hunter)
+	a.machine.asap = listener.transport()
+	var helping sync.WaitGroup
+	helping.Go(func() { listener.accept(work, a.visits) })
+	a.probe(work, &helping)
+	err = a.loop(work, ctx.Done())
+	cancel()
+	a.seeking.Wait()
+	a.closeAll()
+	helping.Wait()
+	return errors.Join(err, listener.close())
+}
+
+func newAgent(cfg *Config, hunter *hunt.Hunter[*transport.Session]) *agent {
+	return &agent{
+		cfg:     cfg,
+		machine: newMachine(cfg, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
 		hunter:  hunter,
 		rounds:  make(chan round),
+		visits:  make(chan *transport.Session),
 		reports: make(chan inbound),
 		results: make(chan error),
 		samples: make(chan sample),
 		links:   map[via]*link{},
 	}
-	// The end of ctx starts the deregistration, which still needs the session.
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var probing sync.WaitGroup
-	if cfg.Check != nil {
-		probing.Go(func() { probe(work, cfg.Check, cfg.CheckInterval, a.results) })
+}
+
+// probe begins with the checks and the measurements that are asked for.
+func (a *agent) probe(ctx context.Context, running *sync.WaitGroup) {
+	if a.cfg.Check != nil {
+		running.Go(func() { probe(ctx, a.cfg.Check, a.cfg.CheckInterval, a.results) })
 	}
-	if cfg.Load != nil {
-		probing.Go(func() { probe(work, cfg.measure, cfg.LoadInterval, a.samples) })
+	if a.cfg.Load != nil {
+		running.Go(func() { probe(ctx, a.cfg.measure, a.cfg.LoadInterval, a.samples) })
 	}
-	err = a.loop(work, ctx.Done())
-	cancel()
-	a.seeking.Wait()
-	a.closeAll()
-	probing.Wait()
-	return err
 }
 
 // loop is the one goroutine that owns the machine.
@@ -85,6 +110,8 @@ func (a *agent) loop(ctx context.Context, stop <-chan struct{}) error {
 		select {
 		case r := <-a.rounds:
 			actions = a.sought(ctx, r)
+		case s := <-a.visits:
+			actions = a.visited(ctx, s)
 		case in := <-a.reports:
 			actions = a.receive(in)
 		case err := <-a.results:
@@ -116,6 +143,9 @@ func (a *agent) arm(timer *time.Timer) {
 }
 
 func (a *agent) reloadKeys() {
+	if a.cfg.Keys == nil {
+		return
+	}
 	if err := a.cfg.Keys.Reload(); err != nil {
 		a.cfg.Log.Error("keys not reloaded, the old ones stay", "err", err)
 	}

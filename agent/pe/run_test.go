@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -242,7 +241,7 @@ func TestRunAnswersAFloodAtABoundedRate(t *testing.T) {
 func TestLinkDoesNotWaitForARegistrarThatDoesNotRead(t *testing.T) {
 	s := serve(t, "127.0.0.1:0")
 	cfg := Config{Registrars: []hunt.Registrar{{Host: "127.0.0.1", Port: s.addr().Port()}}, Identity: "pe-1", Keys: keys(t, "pe-1:"+goodKey)}
-	hunter, err := newHunter(&cfg)
+	hunter, err := newHunter(&cfg, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,24 +261,6 @@ func TestLinkDoesNotWaitForARegistrarThatDoesNotRead(t *testing.T) {
 	for n := 0; l.send(long); n++ { // until both ends' buffers and the queue are full
 		if n == 10000 {
 			t.Fatal("the queue has no end")
-		}
-	}
-}
-
-func TestLocalFor(t *testing.T) {
-	loopback, elsewhere := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1")
-	for _, test := range []struct{ served, remote, want netip.Addr }{
-		{loopback, loopback, loopback},
-		{loopback, elsewhere, netip.Addr{}},                         // could not reach it
-		{elsewhere, netip.MustParseAddr("192.0.2.2"), netip.Addr{}}, // not ours
-		{loopback, netip.MustParseAddr("::1"), netip.Addr{}},
-	} {
-		var want []netip.Addr
-		if test.want.IsValid() {
-			want = []netip.Addr{test.want}
-		}
-		if got := localFor(test.served, test.remote); !slices.Equal(got, want) {
-			t.Errorf("serving at %v, registrar at %v: dial from %v, want %v", test.served, test.remote, got, test.want)
 		}
 	}
 }

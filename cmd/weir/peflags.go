@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -27,7 +28,10 @@ type peFlags struct {
 	registrars []string
 	identity   string
 	keyFile    string
+	session    *sessionFlags
 	serve      string
+	control    bool
+	service    uint64
 	policy     *policyFlags
 	load       *loadFlags
 	id         string
@@ -42,13 +46,16 @@ func newPEFlags(env env) *peFlags {
 	f := &peFlags{set: newFlags("pe", peUsage, env)}
 	s := f.set
 	s.StringVar(&f.pool, "pool", "", "the `handle` of the pool to join")
-	s.Func("registrar", "a registrar as `HOST[:PORT]`, port 3864 if not given; repeat the flag or separate by commas", func(v string) error {
+	s.Func("registrar", "a registrar as `HOST[:PORT]`, port 3864 if not given, 3863 with --plain; repeat the flag or separate by commas", func(v string) error {
 		f.registrars = append(f.registrars, strings.Split(v, ",")...)
 		return nil
 	})
 	s.StringVar(&f.identity, "identity", "", "the `name` of this element in the key files")
 	s.StringVar(&f.keyFile, "key-file", "", "a `file` of lines identity:hexkey, mode 0600")
-	s.StringVar(&f.serve, "serve", "", "the server's `URL`: tcp://ADDRESS:PORT or udp://ADDRESS:PORT")
+	f.session = newSessionFlags(s)
+	s.StringVar(&f.serve, "serve", "", "the server's `URL`: tcp://ADDRESS:PORT, udp, udplite, dccp, or sctp, which may have several addresses with commas between them")
+	s.BoolVar(&f.control, "control-channel", false, "clients may open a control channel beside their data, for --serve sctp://…")
+	s.Uint64Var(&f.service, "service-code", 0, "the service code of --serve dccp://…, a `number`")
 	f.policy = newPolicyFlags(s)
 	f.load = newLoadFlags(s)
 	s.StringVar(&f.id, "id", "", "the PE `identifier`, such as 0x00c0ffee; a random one if not given")
@@ -72,7 +79,7 @@ func (f *peFlags) config(env env) (pe.Config, error) {
 		Drain:         f.drain,
 		Log:           newLogger(env.stderr, *f.logLevel),
 	}
-	for _, check := range []func(*pe.Config) error{f.required, f.ranges, f.setRegistrars, f.setUser, f.policy.setPolicy, f.load.setLoad, f.setID, f.setCheck} {
+	for _, check := range []func(*pe.Config) error{f.required, f.ranges, f.session.setSession, f.setRegistrars, f.setUser, f.policy.setPolicy, f.load.setLoad, f.setID, f.setCheck} {
 		if err := check(&cfg); err != nil {
 			return cfg, err
 		}
@@ -81,14 +88,20 @@ func (f *peFlags) config(env env) (pe.Config, error) {
 }
 
 func (f *peFlags) required(*pe.Config) error {
-	for _, r := range []struct{ name, value string }{
-		{"pool", f.pool},
-		{"registrar", strings.Join(f.registrars, ",")},
-		{"identity", f.identity},
-		{"key-file", f.keyFile},
-		{"serve", f.serve},
+	if f.session.plain && (f.identity != "" || f.keyFile != "") {
+		return errors.New("--plain excludes --identity and --key-file: without TLS nobody proves anything")
+	}
+	for _, r := range []struct {
+		name, value string
+		needed      bool
+	}{
+		{"pool", f.pool, true},
+		{"registrar", strings.Join(f.registrars, ","), f.session.multicast == ""},
+		{"identity", f.identity, !f.session.plain},
+		{"key-file", f.keyFile, !f.session.plain},
+		{"serve", f.serve, true},
 	} {
-		if r.value == "" {
+		if r.needed && r.value == "" {
 			return fmt.Errorf("--%s is missing", r.name)
 		}
 	}

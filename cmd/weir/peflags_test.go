@@ -50,13 +50,29 @@ func TestPEFlagsThatAreWrong(t *testing.T) {
 		{[]string{"--registrar", "10.0.0.2:65536"}, `--registrar "10.0.0.2:65536" is not HOST[:PORT]`},
 		{[]string{"--registrar", "tcp://10.0.0.2"}, `--registrar "tcp://10.0.0.2" is not HOST[:PORT]`},
 		{[]string{"--registrar", ":3864"}, `--registrar ":3864" is not HOST[:PORT]`},
-		{[]string{"--serve", "10.0.0.11:8080"}, `--serve "10.0.0.11:8080" is not tcp://ADDRESS:PORT or udp://ADDRESS:PORT`},
-		{[]string{"--serve", "http://10.0.0.11:8080"}, `--serve "http://10.0.0.11:8080" is not tcp://ADDRESS:PORT or udp://ADDRESS:PORT`},
-		{[]string{"--serve", "tcp://web-1:8080"}, `--serve "tcp://web-1:8080" is not tcp://ADDRESS:PORT or udp://ADDRESS:PORT`},
-		{[]string{"--serve", "tcp://10.0.0.11"}, `--serve "tcp://10.0.0.11" is not tcp://ADDRESS:PORT or udp://ADDRESS:PORT`},
-		{[]string{"--serve", "tcp://10.0.0.11:0"}, `--serve "tcp://10.0.0.11:0" is not tcp://ADDRESS:PORT or udp://ADDRESS:PORT`},
-		{[]string{"--serve", "tcp://10.0.0.11:8080/x"}, `--serve "tcp://10.0.0.11:8080/x" is not tcp://ADDRESS:PORT or udp://ADDRESS:PORT`},
+		{[]string{"--serve", "10.0.0.11:8080"}, `--serve "10.0.0.11:8080" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},
+		{[]string{"--serve", "http://10.0.0.11:8080"}, `--serve "http://10.0.0.11:8080" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},
+		{[]string{"--serve", "tcp://web-1:8080"}, `--serve "tcp://web-1:8080" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},
+		{[]string{"--serve", "tcp://10.0.0.11"}, `--serve "tcp://10.0.0.11" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},
+		{[]string{"--serve", "tcp://10.0.0.11:0"}, `--serve "tcp://10.0.0.11:0" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},
+		{[]string{"--serve", "tcp://10.0.0.11:8080/x"}, `--serve "tcp://10.0.0.11:8080/x" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},
 		{[]string{"--serve", "tcp://0.0.0.0:8080"}, `--serve "tcp://0.0.0.0:8080" is not an address that a client can reach; name one of this machine's`},
+		{[]string{"--serve", "tcp://10.0.0.11,10.0.1.11:8080"}, `--serve "tcp://10.0.0.11,10.0.1.11:8080" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},
+		{[]string{"--serve", "sctp://10.0.0.11,web:8080"}, `--serve "sctp://10.0.0.11,web:8080" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},
+		{[]string{"--serve", "sctp://10.0.0.11,[::]:8080"}, `--serve "sctp://10.0.0.11,[::]:8080" is not an address that a client can reach; name one of this machine's`},
+		{[]string{"--control-channel"}, `--control-channel needs --serve sctp://…`},
+		{[]string{"--service-code", "5"}, `--service-code needs --serve dccp://…`},
+		{[]string{"--serve", "dccp://10.0.0.11:5", "--service-code", "4294967296"}, `--service-code 4294967296 is not from 0 to 4294967295`},
+		{[]string{"--plain"}, `--plain excludes --identity and --key-file: without TLS nobody proves anything`},
+		{[]string{"--plain", "--identity="}, `--plain excludes --identity and --key-file: without TLS nobody proves anything`},
+		{[]string{"--transport", "udp"}, `--transport "udp" is not tcp or sctp`},
+		{[]string{"--local", "10.0.0.11,web"}, `--local "web" is not an address of this machine`},
+		{[]string{"--local", "::"}, `--local "::" is not an address of this machine`},
+		{[]string{"--local", "10.0.0.11,10.0.1.11"}, `--local with several addresses needs --transport sctp`},
+		{[]string{"--multicast", "224.0.1.185"}, `--multicast "224.0.1.185" is not GROUP:PORT`},
+		{[]string{"--multicast", "10.0.0.1:3863"}, `--multicast "10.0.0.1:3863" is not GROUP:PORT`},
+		{[]string{"--multicast-interface", "lo"}, `--multicast-interface needs --multicast`},
+		{[]string{"--multicast", "224.0.1.185:3863", "--multicast-interface", "none0"}, `--multicast-interface "none0": route ip+net: no such network interface`},
 		{[]string{"--id", "0"}, `--id "0" is not a number from 0x1 to 0xffffffff`},
 		{[]string{"--id", "0x100000000"}, `--id "0x100000000" is not a number from 0x1 to 0xffffffff`},
 		{[]string{"--id", "pe"}, `--id "pe" is not a number from 0x1 to 0xffffffff`},
@@ -105,7 +121,7 @@ func TestPEFlagsBecomeAConfiguration(t *testing.T) {
 	}
 	cfg.Check, cfg.Log, cfg.Keys = nil, nil, nil
 	want := pe.Config{
-		Pool: "web", ID: 0x00c0ffee, Life: 90 * time.Second, Identity: "pe-1", Attempts: 4, CheckInterval: 500 * time.Millisecond,
+		Pool: "web", ID: 0x00c0ffee, Protocol: wire.ProtocolTCP, Life: 90 * time.Second, Identity: "pe-1", Attempts: 4, CheckInterval: 500 * time.Millisecond,
 		User:   wire.Transport{Protocol: wire.ProtocolUDP, Port: 53, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.11")}},
 		Policy: wire.Policy{Type: wire.PolicyWeightedRoundRobin, Data: []byte{0, 0, 0, 3}},
 		Registrars: []hunt.Registrar{
@@ -158,5 +174,53 @@ func TestPEKeyFileFaults(t *testing.T) {
 		if strings.Contains(got.stderr, testKey) {
 			t.Errorf("%s: the key is in %q", test.name, got.stderr)
 		}
+	}
+}
+
+func TestPEPlainOverSCTP(t *testing.T) {
+	cfg, err := parsePE([]string{"--pool", "web", "--registrar", "10.0.0.1,[2001:db8::2]:5000", "--plain", "--transport", "sctp",
+		"--local", "10.0.0.11,10.0.1.11", "--local", "2001:db8::11", "--serve", "sctp://10.0.0.11,10.0.1.11,[2001:db8::11]:7", "--control-channel",
+		"--multicast", "239.0.0.50:3863", "--multicast-interface", "lo", "--id", "7"}, env{stderr: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Log = nil
+	addrs := []netip.Addr{netip.MustParseAddr("10.0.0.11"), netip.MustParseAddr("10.0.1.11"), netip.MustParseAddr("2001:db8::11")}
+	want := pe.Config{
+		Pool: "web", ID: 7, Life: 10 * time.Minute, CheckInterval: time.Second, Drain: 30 * time.Second,
+		Registrars: []hunt.Registrar{{Host: "10.0.0.1", Port: 3863}, {Host: "2001:db8::2", Port: 5000}},
+		Multicast:  pe.Multicast{Group: netip.MustParseAddrPort("239.0.0.50:3863"), Interface: "lo"},
+		Protocol:   wire.ProtocolSCTP, Plain: true, Local: addrs,
+		User:   wire.Transport{Protocol: wire.ProtocolSCTP, Port: 7, Use: wire.UseDataControl, Addrs: addrs},
+		Policy: wire.RoundRobin(),
+	}
+	if !reflect.DeepEqual(cfg, want) {
+		t.Errorf("got  %+v\nwant %+v", cfg, want)
+	}
+}
+
+func TestPEServes(t *testing.T) {
+	at := []netip.Addr{netip.MustParseAddr("10.0.0.11")}
+	for _, test := range []struct {
+		flags []string
+		want  wire.Transport
+	}{
+		{[]string{"--serve", "tcp://[2001:db8::1]:80"}, wire.Transport{Protocol: wire.ProtocolTCP, Port: 80, Addrs: []netip.Addr{netip.MustParseAddr("2001:db8::1")}}},
+		{[]string{"--serve", "udplite://10.0.0.11:5"}, wire.Transport{Protocol: wire.ProtocolUDPLite, Port: 5, Addrs: at}},
+		{[]string{"--serve", "dccp://10.0.0.11:5", "--service-code", "0x66"}, wire.Transport{Protocol: wire.ProtocolDCCP, Port: 5, ServiceCode: 0x66, Addrs: at}},
+		{[]string{"--serve", "sctp://10.0.0.11:5"}, wire.Transport{Protocol: wire.ProtocolSCTP, Port: 5, Addrs: at}},
+	} {
+		cfg, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey), test.flags...), env{stderr: io.Discard})
+		if err != nil || !reflect.DeepEqual(cfg.User, test.want) {
+			t.Errorf("%v: %+v, %v, want %+v", test.flags, cfg.User, err, test.want)
+		}
+	}
+}
+
+func TestPEFindsRegistrarsByMulticastAlone(t *testing.T) {
+	args := peArgs(keyFile(t, "pe-1:"+testKey), "--multicast", "224.0.1.185:3863")
+	cfg, err := parsePE(append(args[:2:2], args[4:]...), env{stderr: io.Discard}) // without --registrar
+	if err != nil || len(cfg.Registrars) != 0 || cfg.Multicast.Group.Port() != 3863 {
+		t.Errorf("registrars %v, group %v, error %v", cfg.Registrars, cfg.Multicast.Group, err)
 	}
 }

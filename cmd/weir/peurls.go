@@ -3,23 +3,27 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/agent/pe"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// asapTLSPort is the IANA port of ASAP over TLS (RFC 5352 8.2).
-const asapTLSPort = 3864
-
 func (f *peFlags) setRegistrars(cfg *pe.Config) error {
+	port := uint16(pe.PortTLS)
+	if cfg.Plain {
+		port = pe.Port
+	}
 	for _, s := range f.registrars {
-		r, ok := parseRegistrar(s)
+		r, ok := parseRegistrar(s, port)
 		if !ok {
 			return fmt.Errorf("--registrar %q is not HOST[:PORT]", s)
 		}
@@ -28,15 +32,15 @@ func (f *peFlags) setRegistrars(cfg *pe.Config) error {
 	return nil
 }
 
-// parseRegistrar accepts a name or an address; an IPv6 address with a port
-// needs brackets.
-func parseRegistrar(s string) (hunt.Registrar, bool) {
+// parseRegistrar accepts a name or an address, without a port at the usual one;
+// an IPv6 address with a port needs brackets.
+func parseRegistrar(s string, usual uint16) (hunt.Registrar, bool) {
 	if addr, err := netip.ParseAddr(s); err == nil {
-		return hunt.Registrar{Host: addr.String(), Port: asapTLSPort}, true
+		return hunt.Registrar{Host: addr.String(), Port: usual}, true
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil { // no port
-		return hunt.Registrar{Host: s, Port: asapTLSPort}, isHost(s)
+		return hunt.Registrar{Host: s, Port: usual}, isHost(s)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	return hunt.Registrar{Host: host, Port: uint16(n)}, err == nil && n > 0 && isHost(host)
@@ -58,31 +62,55 @@ func isHost(s string) bool {
 	return s != ""
 }
 
-// setUser parses --serve: an address and no name, since the registrar and the
-// gateways must agree on it.
+// setUser parses --serve: addresses and no names, since the registrar and the
+// gateways must agree on them.
 func (f *peFlags) setUser(cfg *pe.Config) error {
-	fault := fmt.Errorf("--serve %q is not tcp://ADDRESS:PORT or udp://ADDRESS:PORT", f.serve)
-	u, err := url.Parse(f.serve)
-	if err != nil || *u != (url.URL{Scheme: u.Scheme, Host: u.Host}) {
-		return fault
+	user, ok := parseTransport(f.serve)
+	if !ok {
+		return fmt.Errorf("--serve %q is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT", f.serve)
 	}
-	at, err := netip.ParseAddrPort(u.Host)
-	if err != nil || at.Port() == 0 || at.Addr().Zone() != "" {
-		return fault
+	for _, a := range user.Addrs {
+		if a.IsUnspecified() || a.IsMulticast() {
+			return fmt.Errorf("--serve %q is not an address that a client can reach; name one of this machine's", f.serve)
+		}
 	}
-	if at.Addr().IsUnspecified() || at.Addr().IsMulticast() {
-		return fmt.Errorf("--serve %q is not an address that a client can reach; name one of this machine's", f.serve)
+	switch {
+	case f.control && user.Protocol != wire.ProtocolSCTP: // RFC 5354 3.4
+		return errors.New("--control-channel needs --serve sctp://…")
+	case f.service > math.MaxUint32:
+		return fmt.Errorf("--service-code %d is not from 0 to %d", f.service, uint32(math.MaxUint32))
+	case f.service != 0 && user.Protocol != wire.ProtocolDCCP: // RFC 5354 3.3
+		return errors.New("--service-code needs --serve dccp://…")
 	}
-	cfg.User = wire.Transport{Port: at.Port(), Addrs: []netip.Addr{at.Addr()}}
-	switch u.Scheme {
-	case "tcp":
-		cfg.User.Protocol = wire.ProtocolTCP
-	case "udp":
-		cfg.User.Protocol = wire.ProtocolUDP
-	default:
-		return fault
+	if f.control {
+		user.Use = wire.UseDataControl
 	}
+	user.ServiceCode = uint32(f.service)
+	cfg.User = user
 	return nil
+}
+
+// parseTransport reads SCHEME://ADDRESS:PORT, for SCTP with several addresses.
+func parseTransport(s string) (t wire.Transport, ok bool) {
+	schemes := map[string]wire.Protocol{"tcp": wire.ProtocolTCP, "udp": wire.ProtocolUDP, "udplite": wire.ProtocolUDPLite,
+		"dccp": wire.ProtocolDCCP, "sctp": wire.ProtocolSCTP}
+	scheme, rest, _ := strings.Cut(s, "://")
+	t.Protocol = schemes[scheme]
+	hosts := strings.Split(rest, ",")
+	last, err := netip.ParseAddrPort(hosts[len(hosts)-1])
+	if err != nil || t.Protocol == 0 || last.Port() == 0 || (len(hosts) > 1 && t.Protocol != wire.ProtocolSCTP) {
+		return t, false
+	}
+	t.Port = last.Port()
+	for _, host := range hosts[:len(hosts)-1] {
+		a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+		if err != nil || a.Zone() != "" {
+			return t, false
+		}
+		t.Addrs = append(t.Addrs, a)
+	}
+	t.Addrs = append(t.Addrs, last.Addr())
+	return t, last.Addr().Zone() == ""
 }
 
 func (f *peFlags) setCheck(cfg *pe.Config) error {
