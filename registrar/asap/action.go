@@ -58,7 +58,7 @@ func (Send) action()    {}
 func (Reach) action()   {}
 func (Close) action()   {}
 
-// step is one call into the Core: when it happens, and what it leads to.
+// step is one call into the Core: when it happens, and what it leads to. There is one, whose memory is used again.
 type step struct {
 	now     instant
 	refused []Refused
@@ -75,7 +75,10 @@ type changed struct {
 	departed []handlespace.Departure
 }
 
-func (c *Core) begin(now time.Time) *step { return &step{now: c.at(now)} }
+func (c *Core) begin(now time.Time) *step {
+	c.step.now = c.at(now)
+	return &c.step
+}
 
 // change notes that a pool has changed.
 func (s *step) change(h wire.PoolHandle, departed ...handlespace.Departure) {
@@ -118,7 +121,25 @@ func (c *Core) finish(s *step) []Action {
 	all = appendActions(all, s.updated)
 	all = appendActions(all, s.sends)
 	all = appendActions(all, s.reaches)
-	return appendActions(all, s.closes)
+	all = appendActions(all, s.closes)
+	s.reset()
+	return all
+}
+
+// maxKept is how many actions of a kind the next step has room for at once.
+const maxKept = 64
+
+func (s *step) reset() {
+	s.refused, s.changed, s.updated = emptied(s.refused), emptied(s.changed), emptied(s.updated)
+	s.sends, s.reaches, s.closes = emptied(s.sends), emptied(s.reaches), emptied(s.closes)
+}
+
+func emptied[T any](some []T) []T {
+	if cap(some) > maxKept {
+		return nil
+	}
+	clear(some)
+	return some[:0]
 }
 
 func appendActions[A Action](all []Action, some []A) []Action {

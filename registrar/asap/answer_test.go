@@ -3,6 +3,7 @@
 package asap_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/weir-lb/weir/registrar/asap"
@@ -36,6 +37,33 @@ func TestRejectionOfTheLongestRegistrationCanBeSent(t *testing.T) {
 				if _, err := wire.AppendASAP(nil, s.Message); err != nil {
 					t.Error(err)
 				}
+			}
+		})
+	}
+}
+
+// Nor does a handle as long as a message allows leave one without an answer.
+func TestLongestHandleIsAnswered(t *testing.T) {
+	longest := wire.PoolHandle(strings.Repeat("x", 65527))
+	shorter := longest[:65516] // the longest that a deregistration can have
+	for _, test := range []struct {
+		name string
+		from peer
+		sent wire.Message
+		want string
+	}{
+		{"a resolution", "r", &wire.HandleResolution{Pool: longest, Subscribe: true}, "ASAP_ERROR"},
+		{"a deregistration of nothing", "a", &wire.Deregistration{Pool: shorter, PE: 1}, "ASAP_DEREGISTRATION_RESPONSE"},
+		{"a deregistration by who may not", "anonymous", &wire.Deregistration{Pool: shorter, PE: 1}, "ASAP_ERROR"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := wire.AppendASAP(nil, test.sent); err != nil {
+				t.Fatal(err)
+			}
+			actions := newWorld().play(sends(0, test.from, test.sent))
+			m := actions[len(actions)-1].(asap.Send).Message
+			if _, err := wire.AppendASAP(nil, m); err != nil || m.Type().String() != test.want {
+				t.Errorf("%v, %v; want %s", m.Type(), err, test.want)
 			}
 		})
 	}

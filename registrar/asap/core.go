@@ -20,6 +20,7 @@ type Core struct {
 	due       queue[*watch]
 	selectors map[wire.PoolHandle]*policy.Selector // of each pool
 	subs      subscriptions
+	step      step
 	scratch   []byte // to try whether a response can be encoded
 	counters  Counters
 }

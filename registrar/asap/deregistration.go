@@ -13,14 +13,13 @@ import (
 // association broke need not register again only to leave. An unknown element is gone already: granted.
 func (c *Core) deregister(s *step, from handlespace.Identity, m *wire.Deregistration) {
 	k := handlespace.Key{Pool: m.Pool, PE: m.PE}
-	response := &wire.DeregistrationResponse{Pool: m.Pool, PE: m.PE}
-	s.send(from, response)
 	if err := c.leave(s, from, k); err != nil {
 		s.refuse(from, k, err)
-		response.Causes = c.reject(err)
+		s.send(from, rejection(m, c.reject(err)))
 		return
 	}
 	c.counters.Deregistrations++
+	s.send(from, &wire.DeregistrationResponse{Pool: m.Pool, PE: m.PE})
 }
 
 func (c *Core) leave(s *step, from handlespace.Identity, k handlespace.Key) *wire.Error {

@@ -25,14 +25,14 @@ const (
 // subset "regardless of the registered transport protocol" (RFC 5352 2.2.1). It is refused if none is left. In a secured one
 // the grants say which addresses an identity may serve from.
 func (c *Core) recorded(from handlespace.Identity, e wire.PoolElement) (wire.PoolElement, *wire.Error) {
-	stated := e.User
 	e.ASAP = asapTransport(from, e.ASAP)
 	e.User.Addrs = unmapped(e.User.Addrs)
 	if !c.cfg.Unsecured {
 		return e, nil
 	}
-	e.User.Addrs = slices.DeleteFunc(e.User.Addrs, func(a netip.Addr) bool { return !from.HasAddr(a) })
-	if len(e.User.Addrs) < len(stated.Addrs) && len(e.User.Addrs) == 0 {
+	stated := e.User
+	e.User.Addrs = slices.DeleteFunc(slices.Clone(stated.Addrs), func(a netip.Addr) bool { return !from.HasAddr(a) })
+	if len(e.User.Addrs) == 0 && len(stated.Addrs) > 0 {
 		return e, invalid("no user address is one of the association's", stated.AppendTLV)
 	}
 	return e, nil
@@ -100,8 +100,11 @@ func lively(e wire.PoolElement) *wire.Error {
 	return nil
 }
 
-// unmapped is a copy with IPv4 addresses as such, so that one address has one spelling.
+// unmapped is addrs with IPv4 addresses as such, so that one address has one spelling; a copy if that makes a difference.
 func unmapped(addrs []netip.Addr) []netip.Addr {
+	if !slices.ContainsFunc(addrs, netip.Addr.Is4In6) {
+		return addrs
+	}
 	plain := make([]netip.Addr, len(addrs))
 	for i, a := range addrs {
 		plain[i] = a.Unmap()

@@ -17,7 +17,7 @@ func (c *Core) register(s *step, from handlespace.Identity, m *wire.Registration
 	e, changed, err := c.admit(from, m)
 	if err != nil {
 		s.refuse(from, k, err)
-		s.send(from, &wire.RegistrationResponse{Reject: true, Pool: m.Pool, PE: k.PE, Causes: c.reject(err)})
+		s.send(from, rejection(m, c.reject(err)))
 		return
 	}
 	c.attach(s, from, k, e.Life)

@@ -10,19 +10,20 @@ import "github.com/weir-lb/weir/registrar/wire"
 // remembered of the message.
 func RejectPlain(first []byte) []byte {
 	m, _ := wire.ParseASAP(first) // with a message the error is about parameters that were skipped
-	causes := refuse(wire.CauseSecurity, "").ErrorCauses()
-	answer := rejection(m, causes)
+	answer := rejection(m, refuse(wire.CauseSecurity, "").ErrorCauses())
 	if answer == nil {
 		return nil
 	}
-	b, err := wire.AppendASAP(nil, answer)
-	if err != nil { // the longest handles leave no room for a cause
-		b, _ = wire.AppendASAP(nil, &wire.ErrorMessage{Causes: causes})
-	}
+	b, _ := wire.AppendASAP(nil, answer) // of what ParseASAP has accepted
 	return b
 }
 
-// rejection is the negative response to a request, an ASAP_ERROR to what has no response.
+// maxNamed is the longest handle that a response can have, with its header and padding, beside an element's identifier and a
+// cause without information.
+const maxNamed = (wire.MaxMessageLen - wire.HeaderLen - 4 - 8 - 8) &^ 3
+
+// rejection is the negative response to a request; an ASAP_ERROR to what has no response, or whose handle leaves no room for
+// it; nil to an error.
 func rejection(m wire.Message, causes []wire.ErrorCause) wire.Message {
 	switch m := m.(type) {
 	case nil, *wire.ErrorMessage:
@@ -30,8 +31,14 @@ func rejection(m wire.Message, causes []wire.ErrorCause) wire.Message {
 	case *wire.Registration:
 		return &wire.RegistrationResponse{Reject: true, Pool: m.Pool, PE: m.Element.ID, Causes: causes}
 	case *wire.Deregistration:
+		if len(m.Pool) > maxNamed {
+			break
+		}
 		return &wire.DeregistrationResponse{Pool: m.Pool, PE: m.PE, Causes: causes}
 	case *wire.HandleResolution:
+		if len(m.Pool) > maxNamed {
+			break
+		}
 		return &wire.HandleResolutionResponse{Pool: m.Pool, Causes: causes}
 	}
 	return &wire.ErrorMessage{Causes: causes}

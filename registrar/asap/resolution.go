@@ -22,13 +22,17 @@ const (
 func (c *Core) resolve(s *step, from handlespace.Identity, m *wire.HandleResolution) {
 	limit := wanted(m.Items)
 	response := c.answer(m.Pool, limit)
-	response.Accepted = m.Subscribe && c.subscribe(s, from, m.Pool, limit)
-	s.send(from, response)
 	if len(response.Causes) == 0 {
 		c.counters.Resolutions++
 	} else {
 		c.counters.Rejected[response.Causes[0].Code]++
 	}
+	if len(m.Pool) > maxNamed { // no pool has such a handle
+		s.send(from, rejection(m, response.Causes))
+		return
+	}
+	response.Accepted = m.Subscribe && c.subscribe(s, from, m.Pool, limit)
+	s.send(from, response)
 }
 
 // wanted is how many elements a peer wants at most. The RFC lists all; only rsplib can ask for fewer.

@@ -68,11 +68,12 @@ func (c *Core) Reached(now time.Time, k handlespace.Key, who handlespace.Identit
 }
 
 // Unreached takes in that the association that a Reach asked for could not be set up. An element that was reported is then
-// "truly unreachable", and we MUST remove it (RFC 5352 3.5). One of a registrar that we took over may come by itself, and
-// has its grace for that.
+// "truly unreachable", and we MUST remove it (RFC 5352 3.5). One that nobody reported, of a registrar that we took over, may
+// come by itself, and has its grace for that.
 func (c *Core) Unreached(now time.Time, k handlespace.Key) []Action {
 	s := c.begin(now)
-	if w := c.watches[k]; w != nil && w.bond == foreign && w.answer == 0 {
+	w := c.watches[k]
+	if w != nil && w.answer == 0 && (w.bond == foreign || w.bond == adopted && len(w.reports) > 0) {
 		c.remove(s, k, handlespace.Unreachable)
 	}
 	return c.finish(s)

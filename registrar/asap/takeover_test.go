@@ -37,6 +37,10 @@ func TestTakeOver(t *testing.T) {
 		{"if it does not answer, it is lost", asked, passes(14.2), []string{"web: 1 lost", "close a.9"}},
 		{"an answer from elsewhere is none", then(asked, acks(11.2, "a", "web", 1)), passes(14.2), []string{"web: 1 lost", "close a.9"}},
 		{"if it cannot be reached, it may come by itself", tried, reachesNobody(12, "web", 1), nil},
+		{
+			"unless somebody else could not reach it either",
+			then(tried, reports(11, "r", "web", 1)), reachesNobody(12, "web", 1), []string{"web: 1 unreachable"},
+		},
 		{"and has the same grace", then(tried, reachesNobody(12, "web", 1)), passes(61), []string{"web: 1 lost"}},
 		{"a report hastens it", then(speaks, takesOver(1, peerA)), reports(1.01, "r", "web", 1), []string{"reach web 1 at [10.0.0.1] port 5000"}},
 		{
