@@ -85,9 +85,7 @@ func (c *Core) cut(m *wire.HandleResolutionResponse) {
 		return !c.encodes(m)
 	})
 	m.Elements = all[:tooMany]
-	for _, e := range all[tooMany:] {
-		c.selectors[m.Pool].Withdraw(e.ID)
-	}
+	c.selectors[m.Pool].Withdraw(tooMany)
 }
 
 // sizeable is a length that the message does not exceed, found without encoding it.

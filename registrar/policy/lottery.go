@@ -4,6 +4,7 @@ package policy
 
 import (
 	"math"
+	"math/bits"
 	"math/rand/v2"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
@@ -17,14 +18,26 @@ import (
 // all; in a randomized least used pool they are the fully loaded ones, whose chance of 0 out of 0 the RFC leaves open once
 // nobody else is left; in a weighted random pool there are none, for a weight of 0 is not capable of any service (3.2).
 //
-// A change of the pool costs O(elements) at the next resolution, a resolution of n elements O(n log elements).
+// A draw first draws a group, of those whose weights have the same number of bits, by the groups' sums; then any of the
+// group, again and again, until a ticket out of the greatest weight that the group could have is within its weight: at least
+// every second is, and the chances are exact. So neither a draw nor a change depends on the number of elements.
 type lottery struct {
-	generation uint64 // of the pool that the rest belongs to
-	// sums is a binary tree in an array, node n above nodes 2n and 2n+1: the last half are the weights of the pool's
-	// elements, each other node is the sum of the two below it, and node 1 is the sum of all. Of 2^31 elements it is below
-	// 2^63.
-	sums   []uint64
-	others []int // indices in the pool, in any order
+	groups [others + 1][]ticket
+	sums   [others]uint64 // of the groups' weights; of 2^31 elements it is below 2^63
+	sum    uint64         // of all
+	places []drawer       // by slot
+	drawn  []ticket       // a resolution's, to be put back
+}
+
+// others is the group of those without a weight.
+const others = 32
+
+type ticket struct{ slot, weight uint32 }
+
+// drawer is where an element's ticket is. A slot without a ticket has the zero drawer.
+type drawer struct {
+	group uint32 // and 1
+	index uint32
 }
 
 // chance is an element's weight, and whether it may be drawn without any.
@@ -40,72 +53,93 @@ func chance(p wire.Policy) (weight uint32, other bool) {
 	return 0, true
 }
 
-func (l *lottery) order(p *members, rnd *rand.Rand, limit int) []*handlespace.Element {
-	if l.generation != p.generation {
-		l.rebuild(p)
+func (l *lottery) put(e *handlespace.Element, _ bool) {
+	l.places = grow(l.places, e.Slot())
+	weight, other := chance(e.Policy)
+	l.remove(e)
+	if e.State == handlespace.Up && (weight > 0 || other) {
+		l.enter(ticket{uint32(e.Slot()), weight})
 	}
-	order := make([]*handlespace.Element, 0, min(limit, p.len()))
-	for _, i := range l.draw(rnd, limit) {
-		order = append(order, p.at(i))
-	}
-	for i := 0; i < len(l.others) && len(order) < limit; i++ { // Fisher-Yates, as far as needed
-		j := i + rnd.IntN(len(l.others)-i)
-		l.others[i], l.others[j] = l.others[j], l.others[i]
-		order = append(order, p.at(l.others[i]))
-	}
-	return order
 }
 
-// draw is up to limit elements with weights, by index. Afterwards all are back in.
-func (l *lottery) draw(rnd *rand.Rand, limit int) []int {
-	var drawn []int
-	var weights []uint64
-	for len(drawn) < limit && l.sums[1] > 0 {
-		i := l.find(rnd.Uint64N(l.sums[1]))
-		weight := l.sums[len(l.sums)/2+i]
-		drawn, weights = append(drawn, i), append(weights, weight)
-		l.add(i, -weight)
+func (l *lottery) remove(e *handlespace.Element) {
+	if at := l.places[e.Slot()]; at.group > 0 {
+		l.leave(at)
 	}
-	for n, i := range drawn {
-		l.add(i, weights[n])
-	}
-	return drawn
 }
 
-// find is the element that has this ticket, if each has as many in a row as its weight. The ticket is below the sum.
-func (l *lottery) find(ticket uint64) int {
-	n := 1
-	for n < len(l.sums)/2 {
-		n *= 2
-		if ticket >= l.sums[n] {
-			ticket -= l.sums[n]
-			n++
+func (l *lottery) enter(t ticket) {
+	g := (bits.Len32(t.weight) + others) % (others + 1) // a weight of n bits: n-1; none: others
+	l.places[t.slot] = drawer{uint32(g) + 1, uint32(len(l.groups[g]))}
+	l.groups[g] = append(l.groups[g], t)
+	l.weigh(g, uint64(t.weight))
+}
+
+// leave takes the ticket there out, and puts the group's last in its place.
+func (l *lottery) leave(at drawer) {
+	g := at.group - 1
+	tickets := l.groups[g]
+	t, last := tickets[at.index], tickets[len(tickets)-1]
+	tickets[at.index] = last
+	l.places[last.slot] = at
+	l.places[t.slot] = drawer{}
+	l.groups[g] = tickets[:len(tickets)-1]
+	l.weigh(int(g), -uint64(t.weight))
+}
+
+// weigh adds to a group's sum, modulo 2^64.
+func (l *lottery) weigh(g int, weight uint64) {
+	if g < others {
+		l.sums[g] += weight
+		l.sum += weight
+	}
+}
+
+func (l *lottery) choose(rnd *rand.Rand, limit int, chosen []uint32) []uint32 {
+	for len(chosen) < limit && l.sum > 0 {
+		at := l.draw(rnd)
+		t := l.groups[at.group-1][at.index]
+		chosen = append(chosen, t.slot)
+		if len(chosen) < limit { // the last need not be out of the way
+			l.leave(at)
+			l.drawn = append(l.drawn, t)
 		}
 	}
-	return n - len(l.sums)/2
-}
-
-// add adds to an element's weight, modulo 2^64: the negative of its weight takes it out.
-func (l *lottery) add(i int, weight uint64) {
-	for n := len(l.sums)/2 + i; n > 0; n /= 2 {
-		l.sums[n] += weight
+	for _, t := range l.drawn {
+		l.enter(t)
 	}
-}
-
-func (l *lottery) rebuild(p *members) {
-	l.generation, l.sums, l.others = p.generation, make([]uint64, 2*p.len()), l.others[:0]
-	for i := range p.len() {
-		e := p.at(i)
-		weight, other := chance(e.Policy)
-		switch {
-		case e.State != handlespace.Up:
-		case weight > 0:
-			l.sums[p.len()+i] = uint64(weight)
-		case other:
-			l.others = append(l.others, i)
+	l.drawn = l.drawn[:0]
+	rest := l.groups[others]
+	for i := 0; i < len(rest) && len(chosen) < limit; i++ { // Fisher-Yates, as far as needed
+		j := i + rnd.IntN(len(rest)-i)
+		chosen = append(chosen, rest[j].slot)
+		if len(chosen) < limit {
+			l.swap(i, j)
 		}
 	}
-	for n := p.len() - 1; n > 0; n-- {
-		l.sums[n] = l.sums[2*n] + l.sums[2*n+1]
+	return chosen
+}
+
+// draw is where the ticket is that is drawn. The sum must not be 0.
+func (l *lottery) draw(rnd *rand.Rand) drawer {
+	g, at := 0, rnd.Uint64N(l.sum)
+	for ; at >= l.sums[g]; g++ {
+		at -= l.sums[g]
+	}
+	greatest := uint64(2) << g // what is less than this fits into the group
+	for {
+		drawn := rnd.Uint64N(uint64(len(l.groups[g])) * greatest)
+		if index := drawn / greatest; drawn%greatest < uint64(l.groups[g][index].weight) {
+			return drawer{uint32(g) + 1, uint32(index)}
+		}
 	}
 }
+
+// swap swaps two of the others.
+func (l *lottery) swap(i, j int) {
+	rest := l.groups[others]
+	rest[i], rest[j] = rest[j], rest[i]
+	l.places[rest[i].slot].index, l.places[rest[j].slot].index = uint32(i), uint32(j)
+}
+
+func (l *lottery) withdraw(uint32) {}

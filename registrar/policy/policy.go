@@ -22,40 +22,67 @@ func Supported(t wire.PolicyType) bool {
 
 // Selector chooses among the elements of one pool, and remembers what a policy needs from one resolution to the next: the
 // head of the circular list of RFC 5356 4.1.2, the degradation counters of 5.2.2. It survives changes of the pool: who is
-// next stays next. It must be told of every change. It is not safe for concurrent use.
+// next stays next. It must be told of every change, each of which costs O(log elements) at most, as does each element of a
+// resolution. It is not safe for concurrent use.
 type Selector struct {
-	members members
-	next    wire.PEID // round robin: the first identifier to consider
-	wheel   wheel     // weighted round robin
-	ranking ranking   // priority, and those by load but the randomized one
-	lottery lottery   // the random ones
+	chooser
+	elements []*handlespace.Element // by slot
+	n        int
+	slots    []uint32 // of the last Select
+	chosen   []*handlespace.Element
 }
 
-// New makes the Selector of a pool without elements that has this policy.
+// chooser is what a policy keeps. It knows the elements by their slots.
+type chooser interface {
+	put(e *handlespace.Element, registered bool)
+	remove(e *handlespace.Element) // which was put
+	// choose appends up to limit slots; rnd may be nil unless the policy is a random one.
+	choose(rnd *rand.Rand, limit int, chosen []uint32) []uint32
+	withdraw(slot uint32)
+}
+
+// New makes the Selector of a pool without elements that has this policy; one that is not supported is round robin.
 func New(t wire.PolicyType) *Selector {
-	s := &Selector{members: members{policy: t}}
+	s := &Selector{chooser: &robin{}}
+	switch t {
+	case wire.PolicyWeightedRoundRobin:
+		s.chooser = &wheel{}
+	case wire.PolicyRandom, wire.PolicyWeightedRandom, wire.PolicyRandomizedLeastUsed:
+		s.chooser = &lottery{}
+	case wire.PolicyPriority, wire.PolicyLeastUsed, wire.PolicyLeastUsedWithDegradation, wire.PolicyPriorityLeastUsed:
+		s.chooser = &ranking{}
+	}
 	return s
 }
 
 // Registered takes an element as it is after a registration, re-registration, or what another registrar told of it, even if
 // that changed nothing: the element's degradation counter is 0 again (RFC 5356 5.2.2).
-func (s *Selector) Registered(e *handlespace.Element) {
-	s.members.put(e)
-	s.ranking.reset(e.ID)
-}
+func (s *Selector) Registered(e *handlespace.Element) { s.take(e, true) }
 
 // Put takes an element as it is after any other change.
-func (s *Selector) Put(e *handlespace.Element) { s.members.put(e) }
+func (s *Selector) Put(e *handlespace.Element) { s.take(e, false) }
+
+func (s *Selector) take(e *handlespace.Element, registered bool) {
+	s.elements = grow(s.elements, e.Slot())
+	if s.elements[e.Slot()] == nil {
+		s.n++
+	}
+	s.elements[e.Slot()] = e
+	s.put(e, registered)
+}
 
 // Remove takes an element out; unless it is in, nothing happens.
-func (s *Selector) Remove(e *handlespace.Element) { s.members.remove(e.ID) }
+func (s *Selector) Remove(e *handlespace.Element) {
+	if e.Slot() >= len(s.elements) || s.elements[e.Slot()] == nil {
+		return
+	}
+	s.elements[e.Slot()] = nil
+	s.n--
+	s.remove(e)
+}
 
 // Len is how many elements are in, those that get no work too.
-func (s *Selector) Len() int { return s.members.len() }
-
-// Withdraw takes back that the element of this identifier was selected by the last Select: it was not returned to the pool
-// user after all, so that its degradation counter must not count it.
-func (s *Selector) Withdraw(id wire.PEID) { s.ranking.withdraw(id) }
+func (s *Selector) Len() int { return s.n }
 
 // Select is up to limit elements in the order in which a pool user should use them, each at most once, and remembers that
 // they were selected. It is empty if no element can get work. rnd is used by the random policies only. The result is good
@@ -64,35 +91,33 @@ func (s *Selector) Withdraw(id wire.PEID) { s.ranking.withdraw(id) }
 // RFC 5356 4.2.2 has an element several times in the circular list. A response names it at its first occurrence after the
 // head only, since a second copy tells a pool user nothing; the shares show over many resolutions.
 func (s *Selector) Select(rnd *rand.Rand, limit int) []*handlespace.Element {
-	p := &s.members
-	if p.len() == 0 || limit <= 0 {
-		return nil
+	s.slots, s.chosen = s.slots[:0], s.chosen[:0]
+	if limit > 0 {
+		s.slots = s.choose(rnd, limit, s.slots)
 	}
-	switch p.policy {
-	case wire.PolicyWeightedRoundRobin:
-		return s.wheel.order(p, limit)
-	case wire.PolicyRandom, wire.PolicyWeightedRandom, wire.PolicyRandomizedLeastUsed:
-		return s.lottery.order(p, rnd, limit)
-	case wire.PolicyPriority, wire.PolicyLeastUsed, wire.PolicyLeastUsedWithDegradation, wire.PolicyPriorityLeastUsed:
-		return s.ranking.order(p, limit)
+	for _, slot := range s.slots {
+		s.chosen = append(s.chosen, s.elements[slot])
 	}
-	return s.roundRobin(p, limit)
+	return s.chosen
 }
 
-// roundRobin walks the elements as a circle, from the head on.
-func (s *Selector) roundRobin(p *members, limit int) []*handlespace.Element {
-	order := make([]*handlespace.Element, 0, min(limit, p.len()))
-	head, _ := p.search(s.next)
-	for i := range p.len() {
-		if len(order) == limit {
-			break
-		}
-		if e := p.at((head + i) % p.len()); e.State == handlespace.Up {
-			order = append(order, e)
-		}
+// Withdraw takes back what the last Select selected but for the first few: those had no place in the response, so that
+// their degradation counters must not count them. The elements must still be in.
+func (s *Selector) Withdraw(but int) {
+	for _, slot := range s.slots[min(but, len(s.slots)):] {
+		s.withdraw(slot)
 	}
-	if len(order) > 0 {
-		s.next = order[0].ID + 1 // after the highest identifier of all this is 0: the beginning
+	s.slots = s.slots[:min(but, len(s.slots))]
+}
+
+// grow makes room for an index.
+func grow[T any](list []T, index int) []T {
+	if index < len(list) {
+		return list
 	}
-	return order
+	var zero T
+	for len(list) <= index {
+		list = append(list, zero)
+	}
+	return list
 }

@@ -3,9 +3,8 @@
 package policy
 
 import (
-	"cmp"
-	"container/heap"
 	"math"
+	"math/rand/v2"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/wire"
@@ -17,30 +16,30 @@ import (
 // Among elements of equal value it is round robin as in 4.1.2: each time such a group is reached, it begins with the next
 // of them. For that the first of the group is marked, and the one whose mark is oldest leads next. A new one has no mark,
 // and leads.
-//
-// A change of the pool costs O(elements) at the next resolution, a resolution of n elements O(n log elements).
 type ranking struct {
-	generation uint64                   // of the pool that the queue belongs to; 0: of none
-	known      map[wire.PEID]*candidate // all of the pool, up or not
-	queue      []*candidate             // those that are up: a heap by value
-	marks      uint64                   // how many were given
+	queue      queue       // those that are up, by value, then by mark
+	candidates []candidate // by slot
+	marks      uint64      // how many were given
 }
 
+// candidate is an element, up or not. A free slot's is zero.
 type candidate struct {
-	id          wire.PEID
-	index       int    // of the element in the pool
 	base        uint64 // the value without the degradation counter, below 2^33
+	mark        uint64 // when it was the first of its equals; 0: never
+	id          wire.PEID
 	degradation uint32 // what each selection adds: 0 but for least used with degradation
 	counter     uint32 // RFC 5356 5.2.2: selections since the last registration; it stops at the greatest number
-	mark        uint64 // when it was the first of its equals; 0: never
+	up          bool
 }
 
-// value is below 2^64: the greatest degradation times the greatest counter is 2^64 - 2^33 + 1, and the base of a policy
-// that counts is a load, below 2^32.
-func (c *candidate) value() uint64 { return c.base + uint64(c.degradation)*uint64(c.counter) }
+// item has the value, which is below 2^64: the greatest degradation times the greatest counter is 2^64 - 2^33 + 1, and the
+// base of a policy that counts is a load, below 2^32.
+func (c *candidate) item(slot uint32) item {
+	return item{hi: c.base + uint64(c.degradation)*uint64(c.counter), lo: c.mark, id: c.id, slot: slot}
+}
 
-// rank is the base and the degradation of an element with policy p.
-func rank(p wire.Policy) (base uint64, degradation uint32) {
+// baseOf is the base and the degradation of an element with policy p.
+func baseOf(p wire.Policy) (base uint64, degradation uint32) {
 	load, _ := p.Load()
 	step, _ := p.Degradation()
 	switch p.Type {
@@ -53,92 +52,65 @@ func rank(p wire.Policy) (base uint64, degradation uint32) {
 	return uint64(load), step
 }
 
-func (r *ranking) order(p *members, limit int) []*handlespace.Element {
-	if r.generation != p.generation {
-		r.rebuild(p)
+// put keeps an element's mark, and its counter unless it has just registered: RFC 5356 5.2.2 has it 0 after that.
+func (r *ranking) put(e *handlespace.Element, registered bool) {
+	r.candidates = grow(r.candidates, e.Slot())
+	next := r.candidates[e.Slot()]
+	next.id, next.up = e.ID, e.State == handlespace.Up
+	next.base, next.degradation = baseOf(e.Policy)
+	if registered {
+		next.counter = 0
 	}
-	selected := make([]*candidate, min(limit, len(r.queue)))
-	order := make([]*handlespace.Element, len(selected))
-	for i := range selected {
-		selected[i] = heap.Pop(r).(*candidate)
-		order[i] = p.at(selected[i].index)
+	r.become(uint32(e.Slot()), next)
+}
+
+func (r *ranking) remove(e *handlespace.Element) { r.become(uint32(e.Slot()), candidate{}) }
+
+// become changes a candidate and keeps the queue in order.
+func (r *ranking) become(slot uint32, next candidate) {
+	c := &r.candidates[slot]
+	was, is := c.item(slot), next.item(slot)
+	switch {
+	case c.up && next.up:
+		r.queue.replace(was, is)
+	case c.up:
+		r.queue.remove(was)
+	case next.up:
+		r.queue.insert(is)
 	}
-	r.count(selected)
-	for _, c := range selected {
-		heap.Push(r, c)
+	*c = next
+}
+
+func (r *ranking) choose(_ *rand.Rand, limit int, chosen []uint32) []uint32 {
+	at := place{}
+	for i := r.queue.at(at); i != nil && len(chosen) < limit; i = r.queue.at(at) {
+		chosen = append(chosen, i.slot)
+		at = r.queue.next(at)
 	}
-	return order
+	r.count(chosen)
+	return chosen
 }
 
 // count marks the first of each group of equals, and counts all.
-func (r *ranking) count(selected []*candidate) {
-	last := uint64(math.MaxUint64)
-	for i, c := range selected {
-		value := c.value()
+func (r *ranking) count(chosen []uint32) {
+	last := uint64(0)
+	for i, slot := range chosen {
+		next := r.candidates[slot]
+		value := next.item(slot).hi
 		if i == 0 || value != last {
 			r.marks++
-			c.mark = r.marks
+			next.mark = r.marks
 		}
 		last = value
-		if c.counter < math.MaxUint32 {
-			c.counter++
+		if next.counter < math.MaxUint32 {
+			next.counter++
 		}
+		r.become(slot, next)
 	}
 }
 
-// rebuild takes the elements of p in. Those that stay keep their marks and counters.
-func (r *ranking) rebuild(p *members) {
-	known := make(map[wire.PEID]*candidate, p.len())
-	clear(r.queue)
-	r.queue = r.queue[:0]
-	for i := range p.len() {
-		e := p.at(i)
-		c := r.known[e.ID]
-		if c == nil {
-			c = &candidate{id: e.ID}
-		}
-		known[e.ID] = c
-		c.index = i
-		c.base, c.degradation = rank(e.Policy)
-		if e.State == handlespace.Up {
-			r.queue = append(r.queue, c)
-		}
-	}
-	r.generation, r.known = p.generation, known
-	heap.Init(r)
-}
-
-// reset is RFC 5356 5.2.2: the counter is 0 after each registration.
-func (r *ranking) reset(id wire.PEID) { r.recount(id, func(uint32) uint32 { return 0 }) }
-
-func (r *ranking) withdraw(id wire.PEID) {
-	r.recount(id, func(n uint32) uint32 { return n - min(n, 1) })
-}
-
-// recount changes a counter. The queue is then out of order, unless the counter weighs nothing.
-func (r *ranking) recount(id wire.PEID, change func(uint32) uint32) {
-	c := r.known[id]
-	if c == nil {
-		return
-	}
-	before := c.value()
-	c.counter = change(c.counter)
-	if c.value() != before {
-		r.generation = 0
-	}
-}
-
-func (r *ranking) Len() int { return len(r.queue) }
-func (r *ranking) Less(i, j int) bool {
-	a, b := r.queue[i], r.queue[j]
-	return cmp.Or(cmp.Compare(a.value(), b.value()), cmp.Compare(a.mark, b.mark), cmp.Compare(a.id, b.id)) < 0
-}
-func (r *ranking) Swap(i, j int) { r.queue[i], r.queue[j] = r.queue[j], r.queue[i] }
-func (r *ranking) Push(x any)    { r.queue = append(r.queue, x.(*candidate)) }
-func (r *ranking) Pop() any {
-	last := len(r.queue) - 1
-	c := r.queue[last]
-	r.queue[last] = nil
-	r.queue = r.queue[:last]
-	return c
+func (r *ranking) withdraw(slot uint32) {
+	next := r.candidates[slot]
+	next.counter -= min(next.counter, 1)
+	r.become(slot, next)
 }

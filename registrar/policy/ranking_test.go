@@ -154,8 +154,8 @@ func TestWithdrawnWasNotSelected(t *testing.T) {
 	s := each(t, wire.LeastUsedWithDegradation(0, 10), wire.LeastUsedWithDegradation(1, 10))
 	c := s.selector()
 	checkOrders(t, c, 2, "ab") // 10 11
-	c.Withdraw(2)              // 10 1
-	c.Withdraw(3)              // nobody
+	c.Withdraw(1)              // 10 1
+	c.Withdraw(1)              // nobody more
 	checkOrders(t, c, 1, "b")
 }
 

@@ -3,9 +3,8 @@
 package policy
 
 import (
-	"cmp"
-	"container/heap"
 	"math/bits"
+	"math/rand/v2"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/wire"
@@ -16,72 +15,68 @@ import (
 // middle of each w-th part: at r + (2t+1)/(2w) for its turns t = 0 … w-1. The list is all occurrences in order of time,
 // then of identifier: the ratios are exact, and each element's occurrences are evenly distributed.
 //
-// Only each element's next occurrence is kept. A change of the pool costs O(elements) at the next resolution, a resolution
-// of n elements O(n log elements).
+// Only each element's next occurrence is kept, and those that stay as they are keep it, so that a pool that changes often is
+// as fair as one that never does.
 type wheel struct {
-	generation uint64       // of the pool that the entries belong to
-	entries    []occurrence // a heap by time
-	now        occurrence   // the last that was used; the zero value is the beginning of time
+	queue queue        // of the next occurrences, by time
+	next  []occurrence // by slot; of weight 0: not in
+	now   occurrence   // the last that was used; the zero value is the beginning of time
 }
 
 // occurrence is the time at which an element is in the list.
 type occurrence struct {
-	id     wire.PEID
-	index  int // of the element in the pool
 	weight uint32
-	round  uint64
 	turn   uint32 // below weight
+	round  uint64
 }
 
-func (w *wheel) order(p *members, limit int) []*handlespace.Element {
-	if w.generation != p.generation {
-		w.rebuild(p)
+func (w *wheel) put(e *handlespace.Element, _ bool) {
+	w.next = grow(w.next, e.Slot())
+	weight := weight(wire.PolicyWeightedRoundRobin, e)
+	if e.State != handlespace.Up {
+		weight = 0
 	}
-	// The elements in order of their first occurrence are those in order of their next one.
-	used := make([]occurrence, min(limit, len(w.entries)))
-	order := make([]*handlespace.Element, len(used))
-	for i := range used {
-		used[i] = heap.Pop(w).(occurrence)
-		order[i] = p.at(used[i].index)
+	if o := &w.next[e.Slot()]; o.weight != weight {
+		w.remove(e)
+		*o = w.enter(weight)
+		if weight > 0 {
+			w.queue.insert(o.item(e.ID, uint32(e.Slot())))
+		}
 	}
-	if len(used) > 0 {
-		w.now = used[0]
-		used[0] = used[0].next()
-	}
-	for _, o := range used {
-		heap.Push(w, o)
-	}
-	return order
 }
 
-// rebuild takes the elements of p in. Those that stay as they were keep their place, so that a pool that changes often is
-// as fair as one that never does.
-func (w *wheel) rebuild(p *members) {
-	old := make(map[wire.PEID]occurrence, len(w.entries))
-	for _, o := range w.entries {
-		old[o.id] = o
+func (w *wheel) remove(e *handlespace.Element) {
+	o := &w.next[e.Slot()]
+	if o.weight > 0 {
+		w.queue.remove(o.item(e.ID, uint32(e.Slot())))
 	}
-	w.generation, w.entries = p.generation, w.entries[:0]
-	for i := range p.len() {
-		e := p.at(i)
-		weight := weight(p.policy, e)
-		if e.State != handlespace.Up || weight == 0 {
-			continue
-		}
-		o, stays := old[e.ID]
-		if !stays || o.weight != weight {
-			o = w.enter(e.ID, weight)
-		}
-		o.index = i
-		w.entries = append(w.entries, o)
-	}
-	heap.Init(w)
+	*o = occurrence{}
 }
+
+// choose: the elements in order of their first occurrence are those in order of their next one.
+func (w *wheel) choose(_ *rand.Rand, limit int, chosen []uint32) []uint32 {
+	at := place{}
+	first := w.queue.at(at)
+	if first == nil {
+		return chosen
+	}
+	for i := first; i != nil && len(chosen) < limit; i = w.queue.at(at) {
+		chosen = append(chosen, i.slot)
+		at = w.queue.next(at)
+	}
+	o := &w.next[first.slot]
+	w.now = *o
+	o.advance()
+	w.queue.replace(*first, o.item(first.id, first.slot))
+	return chosen
+}
+
+func (w *wheel) withdraw(uint32) {}
 
 // enter is the first occurrence of a new element that is not before now.
-func (w *wheel) enter(id wire.PEID, weight uint32) occurrence {
-	o := occurrence{id: id, weight: weight, round: w.now.round}
-	if w.now.weight == 0 {
+func (w *wheel) enter(weight uint32) occurrence {
+	o := occurrence{weight: weight, round: w.now.round}
+	if w.now.weight == 0 || weight == 0 {
 		return o
 	}
 	// The smallest t with (2t+1)/(2 weight) >= (2 now.turn + 1)/(2 now.weight).
@@ -97,28 +92,16 @@ func (w *wheel) enter(id wire.PEID, weight uint32) occurrence {
 	return o
 }
 
-func (o occurrence) next() occurrence {
+func (o *occurrence) advance() {
 	o.turn++
 	if o.turn == o.weight {
 		o.round, o.turn = o.round+1, 0
 	}
-	return o
 }
 
-// compare compares the times, then the identifiers. The products need 65 bits.
-func (o occurrence) compare(p occurrence) int {
-	oHi, oLo := bits.Mul64(2*uint64(o.turn)+1, uint64(p.weight))
-	pHi, pLo := bits.Mul64(2*uint64(p.turn)+1, uint64(o.weight))
-	return cmp.Or(cmp.Compare(o.round, p.round), cmp.Compare(oHi, pHi), cmp.Compare(oLo, pLo), cmp.Compare(o.id, p.id))
-}
-
-func (w *wheel) Len() int           { return len(w.entries) }
-func (w *wheel) Less(i, j int) bool { return w.entries[i].compare(w.entries[j]) < 0 }
-func (w *wheel) Swap(i, j int)      { w.entries[i], w.entries[j] = w.entries[j], w.entries[i] }
-func (w *wheel) Push(x any)         { w.entries = append(w.entries, x.(occurrence)) }
-func (w *wheel) Pop() any {
-	last := len(w.entries) - 1
-	o := w.entries[last]
-	w.entries = w.entries[:last]
-	return o
+// item has the time in units of 2^-65, rounded down: fractions of denominators below 2^33 that differ, differ by more.
+func (o *occurrence) item(id wire.PEID, slot uint32) item {
+	odd, weight := 2*uint64(o.turn)+1, uint64(o.weight)
+	lo, _ := bits.Div64(odd%weight, 0, weight)
+	return item{hi: o.round<<1 | odd/weight, lo: lo, id: id, slot: slot}
 }
