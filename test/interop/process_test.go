@@ -135,8 +135,13 @@ func (o *output) find(text string) (line string, grown <-chan struct{}) {
 	return line, nil
 }
 
-func (o *output) tail() string {
+func (o *output) all() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return string(o.said[max(0, len(o.said)-4000):])
+	return bytes.Clone(o.said)
+}
+
+func (o *output) tail() []byte {
+	said := o.all()
+	return said[max(0, len(said)-4000):]
 }

@@ -24,7 +24,9 @@ func (h *host) rspregistrar(id uint32, peers ...*host) *program {
 	h.network.t.Helper()
 	args := logged("-asap="+h.at(asapPort), "-enrp="+h.at(enrpPort), fmt.Sprintf("-identifier=%#x", id),
 		"-asapannounce=off", "-enrpannounce=off", "-mentordiscoverytimeout=1000",
-		"-endpointkeepalivetransmissioninterval=1000", "-endpointkeepalivetimeoutinterval=2000")
+		"-endpointkeepalivetransmissioninterval=1000", "-endpointkeepalivetimeoutinterval=3000",
+		"-peerheartbeatcycle=1000", "-peermaxtimelastheard=4000", "-peermaxtimenoresponse=3000",
+		"-takeoverexpiryinterval=4000")
 	for _, peer := range peers {
 		args = append(args, "-peer="+peer.at(enrpPort))
 	}
@@ -37,12 +39,12 @@ func (h *host) rspregistrar(id uint32, peers ...*host) *program {
 func (h *host) rspserver(id uint32, policy string, registrars ...*host) *program {
 	h.network.t.Helper()
 	args := logged("-echo", "-asapannounce=off", "-local="+h.at(7777), fmt.Sprintf("-identifier=%#x", id),
-		"-policy="+policy, "-rereginterval=1000")
+		"-policy="+policy, "-rereginterval=10000")
 	for _, r := range registrars {
 		args = append(args, "-registrar="+r.at(asapPort))
 	}
 	p := h.start("rspserver", args...)
-	p.await("Registration result is: okay!")
+	p.await("Successfully got response ($aa03)")
 	return p
 }
 

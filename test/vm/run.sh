@@ -50,7 +50,7 @@ filter() {
 }
 
 boot() {
-	timeout "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nic none -nographic -no-reboot \
+	timeout --foreground "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nic none -nographic -no-reboot \
 		-kernel "$dir"/kernel/boot/vmlinuz-* -initrd "$dir/initramfs" \
 		-virtfs "local,path=$dir/out,mount_tag=out,security_model=none" \
 		-append "console=ttyS0 quiet loglevel=3 panic=-1" </dev/null 2>&1 | tee "$dir/console.log" | filter ||
