@@ -28,15 +28,17 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 }
 
 // parseOneArg is parseFlags for a subcommand with one positional argument,
-// which it returns. what names it in the error when it is missing.
+// which it returns; flags may come before and after it. what names it in the
+// error when it is missing.
 func parseOneArg(fs *flag.FlagSet, args []string, what string) (string, error) {
-	if err := parseArgs(fs, args, 1); err != nil {
+	if err := parseArgs(fs, args, len(args)); err != nil {
 		return "", err
 	}
 	if fs.NArg() == 0 {
 		return "", usagef("%s is missing; weir %s --help shows the usage", what, fs.Name())
 	}
-	return fs.Arg(0), nil
+	arg := fs.Arg(0)
+	return arg, parseArgs(fs, fs.Args()[1:], 0)
 }
 
 func parseArgs(fs *flag.FlagSet, args []string, positional int) error {
