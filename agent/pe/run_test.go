@@ -264,3 +264,22 @@ func TestLinkDoesNotWaitForARegistrarThatDoesNotRead(t *testing.T) {
 		}
 	}
 }
+
+// RFC 5352 3.1, 3.6: the next registrar gets the same element.
+func TestRunMovesToAnotherRegistrar(t *testing.T) {
+	home, next := serve(t, "127.0.0.1:0"), serve(t, "127.0.0.1:0")
+	e := start(t, nil, home.addr(), next.addr())
+	p := home.enrol()
+	home.listener.Close()
+	p.session.Close()
+	p = next.accept()
+	if r := receive[*wire.Registration](p); r.Element.ID != testID || r.Pool != testPool || r.Element.Home != 0 {
+		t.Errorf("registered %v in %q with home %v, want %v, %q, none", r.Element.ID, r.Pool, r.Element.Home, testID, testPool)
+	}
+	p.send(&wire.RegistrationResponse{Pool: testPool, PE: testID})
+	e.stop()
+	p.grantLeave()
+	if err := e.wait(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}

@@ -32,8 +32,13 @@ func startPE(t *testing.T, at netip.AddrPort, change ...string) *process {
 	t.Helper()
 	args := peArgs(keyFile(t, "pe-1:"+testKey), append([]string{"--serve", "tcp://127.0.0.1:8080"}, change...)...)
 	args[3] = at.String() // instead of the registrar in peArgs
+	return startProcess(t, append([]string{"pe"}, args...)...)
+}
+
+func startProcess(t *testing.T, args ...string) *process {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	p := &process{t: t, cmd: exec.CommandContext(ctx, binary, append([]string{"pe"}, args...)...), lines: make(chan string, 1000)}
+	p := &process{t: t, cmd: exec.CommandContext(ctx, binary, args...), lines: make(chan string, 1000)}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -202,5 +207,28 @@ func TestPEProcessGivesUp(t *testing.T) {
 	p.line("weir pe: gave up after 2 attempts to register: no connection: no registrar serves us: " + l.Addr().String() + ": ")
 	if got := p.status(); got != 1 {
 		t.Errorf("exit status %d, want 1", got)
+	}
+}
+
+func TestPEProcessPlain(t *testing.T) {
+	l, err := transport.Listen(t.Context(), transport.ListenConfig{Addr: netip.MustParseAddrPort("127.0.0.1:0"), Plain: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	p := startProcess(t, "pe", "--pool", "web", "--registrar", l.Addr().String(), "--plain", "--serve", "tcp://127.0.0.1:8080",
+		"--id", "0x00c0ffee", "--policy", "lu", "--load", "exec:echo 25", "--drain", "0")
+	p.line(`level=WARN msg="registering without TLS: neither end proves who it is"`)
+	s := accept(t, l)
+	r := answer[*wire.Registration](t, s, granted)
+	if load, _ := r.Element.Policy.Load(); load != 0x40000000 {
+		t.Errorf("load %#x, want a quarter", load)
+	}
+	p.signal(syscall.SIGHUP) // there are no keys to read again
+	answer[*wire.Registration](t, s, granted)
+	p.signal(syscall.SIGTERM)
+	answer[*wire.Deregistration](t, s, gone)
+	if got := p.status(); got != 0 {
+		t.Errorf("exit status %d, want 0", got)
 	}
 }
