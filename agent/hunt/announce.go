@@ -3,7 +3,9 @@
 package hunt
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -49,15 +51,36 @@ type hint struct {
 	until  time.Time
 }
 
-// Listen joins a multicast group on an interface until Close. port is the one
-// of a registrar that announces no transport of its own (RFC 5352 3.6): 3863,
-// or 3864 where TLS is spoken.
+// Listen joins a multicast group until Close, on the named interface, or on the
+// first that is up and can if none is named. port is the one of a registrar that
+// announces no transport of its own (RFC 5352 3.6): 3863, or 3864 where TLS is
+// spoken.
 func Listen(group netip.AddrPort, on string, port uint16) (*Announcements, error) {
+	if on == "" {
+		all, err := net.Interfaces()
+		if err == nil {
+			on, err = receiving(all)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listen for announcements: %w", err)
+		}
+	}
 	g, err := multicast.Join(multicast.Config{Group: group, Interface: on})
 	if err != nil {
 		return nil, fmt.Errorf("listen for announcements: %w", err)
 	}
 	return hear(g, port), nil
+}
+
+// receiving is the first interface by which others' multicast can come.
+func receiving(all []net.Interface) (string, error) {
+	const need = net.FlagUp | net.FlagMulticast
+	for _, i := range all {
+		if i.Flags&need == need && i.Flags&net.FlagLoopback == 0 {
+			return i.Name, nil
+		}
+	}
+	return "", errors.New("no interface is up and can receive multicast")
 }
 
 func hear(source source, port uint16) *Announcements {

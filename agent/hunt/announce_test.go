@@ -3,6 +3,7 @@
 package hunt
 
 import (
+	"net"
 	"net/netip"
 	"reflect"
 	"testing"
@@ -148,5 +149,19 @@ func TestHearsTheGroup(t *testing.T) {
 func TestListenNeedsAGroup(t *testing.T) {
 	if _, err := Listen(netip.MustParseAddrPort("10.0.0.1:3863"), "lo", 3863); err == nil {
 		t.Error("a group that is none is joined")
+	}
+}
+
+func TestListensOnTheFirstInterfaceThatCan(t *testing.T) {
+	const able = net.FlagUp | net.FlagMulticast
+	all := []net.Interface{
+		{Name: "lo", Flags: able | net.FlagLoopback}, {Name: "down", Flags: net.FlagMulticast}, {Name: "tun", Flags: net.FlagUp},
+	}
+	if name, err := receiving(all); err == nil {
+		t.Errorf("%s is taken", name)
+	}
+	all = append(all, net.Interface{Name: "eth0", Flags: able}, net.Interface{Name: "eth1", Flags: able})
+	if name, err := receiving(all); err != nil || name != "eth0" {
+		t.Errorf("%q is taken, error %v, want eth0", name, err)
 	}
 }
