@@ -199,7 +199,14 @@ func start(t *testing.T, change func(*Config), registrars ...netip.AddrPort) *el
 		defer close(done)
 		e.ended <- Run(ctx, cfg)
 	}()
-	t.Cleanup(func() { stop(); hurry(); <-done })
+	t.Cleanup(func() {
+		stop()
+		hurry()
+		<-done
+		if t.Failed() {
+			t.Logf("the element's log:\n%s", e.log.String())
+		}
+	})
 	return e
 }
 
