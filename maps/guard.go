@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -77,17 +78,20 @@ func rate(perSecond uint64) (interval, burst uint64) {
 	return interval, uint64(time.Second) - interval
 }
 
-// Guard is the kernel's gate in front of the registrar's socket. Admit and Revoke are safe from
+// Guard is the kernel's gate in front of the registrar's sockets. Admit and Revoke are safe from
 // any goroutine.
 type Guard struct {
-	maps  *bpf.WeirMaps
-	local netip.AddrPort
+	maps   *bpf.WeirMaps
+	locals []netip.AddrPort
+	open   []netip.AddrPort // see OpenGuard
 }
 
-// OpenGuard puts the guard in front of local, an IPv4 address and port of this host, and
-// forgets admissions of an earlier agent, whose sessions ended with it.
-func OpenGuard(m *bpf.WeirMaps, local netip.AddrPort) (*Guard, error) {
-	g := &Guard{maps: m, local: local}
+// OpenGuard puts the guard in front of locals, IPv4 addresses and ports of this host where TCP is
+// spoken, and forgets admissions of an earlier agent, whose sessions ended with it. Where SCTP is
+// spoken too, at those in overSCTP, its packets are left to the kernel, which keeps no state for
+// those that have not shown that they receive at their address (RFC 9260 5.1).
+func OpenGuard(m *bpf.WeirMaps, locals, overSCTP []netip.AddrPort) (*Guard, error) {
+	g := &Guard{maps: m, locals: locals, open: overSCTP}
 	if err := clearMap[bpf.WeirPeerKey, uint64](m.Admitted); err != nil {
 		return nil, fmt.Errorf("clear old admissions: %w", err)
 	}
@@ -95,8 +99,8 @@ func OpenGuard(m *bpf.WeirMaps, local netip.AddrPort) (*Guard, error) {
 		return nil, err
 	}
 	at := bpf.WeirEndpoint{Kind: uint32(bpf.WeirEndpointKindENDPOINT_GUARDED)}
-	for _, protocol := range guardedProtocols {
-		if err := m.Endpoints.Put(g.key(protocol), at); err != nil {
+	for key, local := range g.keys() {
+		if err := m.Endpoints.Put(key, at); err != nil {
 			return nil, fmt.Errorf("guard %s: %w", local, err)
 		}
 	}
@@ -106,8 +110,17 @@ func OpenGuard(m *bpf.WeirMaps, local netip.AddrPort) (*Guard, error) {
 // The registrar listens on TCP; what has ports and is not TCP has no business at its port.
 var guardedProtocols = []uint8{TCP, UDP, sctp, dccp, udpLite}
 
-func (g *Guard) key(protocol uint8) bpf.WeirEndpointKey {
-	return bpf.WeirEndpointKey{Addr: be32(g.local.Addr()), Port: be16(g.local.Port()), Protocol: protocol}
+// keys are all guarded endpoints, each with where it is.
+func (g *Guard) keys() map[bpf.WeirEndpointKey]netip.AddrPort {
+	all := map[bpf.WeirEndpointKey]netip.AddrPort{}
+	for _, local := range g.locals {
+		for _, protocol := range guardedProtocols {
+			if protocol != sctp || !slices.Contains(g.open, local) {
+				all[bpf.WeirEndpointKey{Addr: be32(local.Addr()), Port: be16(local.Port()), Protocol: protocol}] = local
+			}
+		}
+	}
+	return all
 }
 
 // removeOthers takes away guarded endpoints of an earlier configuration.
@@ -115,9 +128,10 @@ func (g *Guard) removeOthers() error {
 	var key bpf.WeirEndpointKey
 	var at bpf.WeirEndpoint
 	var stale []bpf.WeirEndpointKey
+	guarded := g.keys()
 	it := g.maps.Endpoints.Iterate()
 	for it.Next(&key, &at) {
-		if at.Kind == uint32(bpf.WeirEndpointKindENDPOINT_GUARDED) && key != g.key(key.Protocol) {
+		if _, stays := guarded[key]; at.Kind == uint32(bpf.WeirEndpointKindENDPOINT_GUARDED) && !stays {
 			stale = append(stale, key)
 		}
 	}
@@ -132,11 +146,11 @@ func (g *Guard) removeOthers() error {
 	return nil
 }
 
-// Admit lets the peers' packets pass without spending a budget, until the given time.
-func (g *Guard) Admit(peers []netip.AddrPort, until time.Time) error {
+// Admit lets the peers' packets to local pass without spending a budget, until the given time.
+func (g *Guard) Admit(local netip.AddrPort, peers []netip.AddrPort, until time.Time) error {
 	expires := uint64(max(0, int64(monotonicNow())+int64(time.Until(until))))
 	for _, peer := range peers {
-		if err := g.maps.Admitted.Put(g.peer(peer), expires); err != nil {
+		if err := g.maps.Admitted.Put(peerKey(local, peer), expires); err != nil {
 			return fmt.Errorf("admit %s: %w", peer, err)
 		}
 	}
@@ -144,17 +158,17 @@ func (g *Guard) Admit(peers []netip.AddrPort, until time.Time) error {
 }
 
 // Revoke makes the peers strangers again.
-func (g *Guard) Revoke(peers []netip.AddrPort) error {
+func (g *Guard) Revoke(local netip.AddrPort, peers []netip.AddrPort) error {
 	for _, peer := range peers {
-		if err := g.maps.Admitted.Delete(g.peer(peer)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		if err := g.maps.Admitted.Delete(peerKey(local, peer)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("revoke %s: %w", peer, err)
 		}
 	}
 	return nil
 }
 
-func (g *Guard) peer(peer netip.AddrPort) bpf.WeirPeerKey {
-	return bpf.WeirPeerKey{Addr: be32(peer.Addr().Unmap()), Port: be16(peer.Port()), LocalPort: be16(g.local.Port())}
+func peerKey(local, peer netip.AddrPort) bpf.WeirPeerKey {
+	return bpf.WeirPeerKey{Addr: be32(peer.Addr().Unmap()), Port: be16(peer.Port()), LocalPort: be16(local.Port())}
 }
 
 // monotonicNow is the clock that the program's times are of, in nanoseconds.

@@ -64,10 +64,10 @@ func TestRatesDoNotOverflow(t *testing.T) {
 func TestGuardOpens(t *testing.T) {
 	m := newMaps(t)
 	open(t, m, web())
-	stale, err := OpenGuard(m, addr("10.0.0.254:9999"))
+	stale, err := OpenGuard(m, []netip.AddrPort{addr("10.0.0.254:9999")}, nil)
 	must(t, err)
-	must(t, stale.Admit([]netip.AddrPort{addr("10.0.9.1:40000")}, time.Now().Add(time.Hour)))
-	_, err = OpenGuard(m, local())
+	must(t, stale.Admit(addr("10.0.0.254:9999"), []netip.AddrPort{addr("10.0.9.1:40000")}, time.Now().Add(time.Hour)))
+	_, err = OpenGuard(m, []netip.AddrPort{local()}, nil)
 	must(t, err)
 	if n := entries(t, m.Admitted); n != 0 {
 		t.Errorf("%d admissions of an earlier agent are there", n)
@@ -91,13 +91,33 @@ func TestGuardOpens(t *testing.T) {
 	}
 }
 
+// Of two addresses one speaks SCTP too.
+func TestGuardOfSeveralAddresses(t *testing.T) {
+	m := newMaps(t)
+	other := addr("10.0.0.254:9902")
+	_, err := OpenGuard(m, []netip.AddrPort{local(), other}, []netip.AddrPort{other})
+	must(t, err)
+	if n := entries(t, m.Endpoints); n != 9 {
+		t.Errorf("%d endpoints, want five protocols at one address and four at the other", n)
+	}
+	key := bpf.WeirEndpointKey{Addr: be32(other.Addr()), Port: be16(other.Port()), Protocol: 132}
+	if err := m.Endpoints.Lookup(key, new(bpf.WeirEndpoint)); err == nil {
+		t.Error("SCTP is guarded where it is spoken")
+	}
+	_, err = OpenGuard(m, []netip.AddrPort{local()}, nil)
+	must(t, err)
+	if n := entries(t, m.Endpoints); n != 5 {
+		t.Errorf("%d endpoints after one address went, want 5", n)
+	}
+}
+
 func TestAdmitAndRevoke(t *testing.T) {
 	m := newMaps(t)
-	g, err := OpenGuard(m, local())
+	g, err := OpenGuard(m, []netip.AddrPort{local()}, nil)
 	must(t, err)
 	peers := []netip.AddrPort{addr("10.0.9.1:40000"), netip.MustParseAddrPort("[::ffff:10.0.9.2]:40000")}
 	before := monotonicNow()
-	must(t, g.Admit(peers, time.Now().Add(time.Minute)))
+	must(t, g.Admit(local(), peers, time.Now().Add(time.Minute)))
 	after := monotonicNow()
 	for _, ip := range []string{"10.0.9.1", "10.0.9.2"} {
 		key := bpf.WeirPeerKey{Addr: be32(netip.MustParseAddr(ip)), Port: be16(40000), LocalPort: be16(3863)}
@@ -106,12 +126,12 @@ func TestAdmitAndRevoke(t *testing.T) {
 			t.Errorf("%s admitted until %d, want about %d", ip, expires, before+minute)
 		}
 	}
-	must(t, g.Revoke(peers[:1]))
-	must(t, g.Revoke(peers[:1])) // it is a stranger already
+	must(t, g.Revoke(local(), peers[:1]))
+	must(t, g.Revoke(local(), peers[:1])) // it is a stranger already
 	if n := entries(t, m.Admitted); n != 1 {
 		t.Errorf("%d admissions left, want 1", n)
 	}
-	must(t, g.Admit(peers[1:], time.Now().Add(-time.Hour)))
+	must(t, g.Admit(local(), peers[1:], time.Now().Add(-time.Hour)))
 	key := bpf.WeirPeerKey{Addr: be32(netip.MustParseAddr("10.0.9.2")), Port: be16(40000), LocalPort: be16(3863)}
 	if expires := lookup[uint64](t, m.Admitted, key); expires > monotonicNow() {
 		t.Error("admitted until an hour ago, and still is")

@@ -85,7 +85,7 @@ func TestNothingIsTakenAfterTheEnd(t *testing.T) {
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
 		loop := newLoop(b.Registrar, over)
-		loop.take(over, event{from: newSession(l, cancel), ended: true})
+		loop.take(over, event{from: newSession(l, speaksASAP, 0, cancel), ended: true})
 		if n := b.Stats().Closed["peer"]; n != 0 {
 			t.Errorf("%d sessions taken for closed by the peer", n)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -30,10 +31,13 @@ type link struct {
 	closed chan struct{} // by the registrar
 }
 
-func (l *link) ID() uint64            { return l.id }
-func (l *link) Peer() string          { return l.name }
-func (*link) Protocol() wire.Protocol { return wire.ProtocolTCP }
-
+func (l *link) ID() uint64              { return l.id }
+func (l *link) Peer() string            { return l.name }
+func (l *link) Kind() transport.Kind    { return transport.Proven }
+func (l *link) Protocol() wire.Protocol { return wire.ProtocolTCP }
+func (l *link) LocalAddrs() []netip.AddrPort {
+	return []netip.AddrPort{netip.MustParseAddrPort("10.0.0.254:3864")}
+}
 func (l *link) RemoteAddrs() []netip.AddrPort {
 	return []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.9"), uint16(l.id))}
 }
@@ -152,7 +156,7 @@ func inBubble(t *testing.T, test func(*testing.T, *bench), change ...func(*Confi
 		for _, f := range change {
 			f(&cfg)
 		}
-		b.Registrar = assemble(cfg, b.listener, newTally())
+		b.Registrar = assemble(cfg, []listening{{b.listener, speaksASAP}}, groups{}, nil, newTally())
 		ctx, stop := context.WithCancel(t.Context())
 		b.stop = stop
 		go func() { b.done <- b.Run(ctx) }()

@@ -79,6 +79,8 @@ func (o *observer) PoolChanged(p *handlespace.Pool, departed []handlespace.Depar
 	o.lines <- line
 }
 
+func (o *observer) Synchronised() {}
+
 // want takes the next lines, and checks them.
 func (o *observer) want(t *testing.T, lines ...string) {
 	t.Helper()
@@ -113,7 +115,7 @@ type gate struct {
 
 func newGate() *gate { return &gate{open: map[netip.AddrPort]time.Time{}} }
 
-func (g *gate) Admit(peers []netip.AddrPort, until time.Time) error {
+func (g *gate) Admit(_ netip.AddrPort, peers []netip.AddrPort, until time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.broken {
@@ -126,7 +128,7 @@ func (g *gate) Admit(peers []netip.AddrPort, until time.Time) error {
 	return nil
 }
 
-func (g *gate) Revoke(peers []netip.AddrPort) error {
+func (g *gate) Revoke(_ netip.AddrPort, peers []netip.AddrPort) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, p := range peers {
@@ -150,7 +152,7 @@ func (g *gate) len() int {
 
 func testConfig(keys *psk.Keys, o *observer, g *gate) Config {
 	return Config{
-		Listen: netip.MustParseAddrPort("127.0.0.1:0"), ServerID: serverID, Keys: keys,
+		ASAP: []Listener{{Addr: netip.MustParseAddrPort("127.0.0.1:0")}}, ServerID: serverID, Keys: keys,
 		Grants: []Grant{grant("pe-1"), grant("pe-2")},
 		Grace:  2 * time.Second, KeepAlive: KeepAlive{Interval: 10 * time.Second, Timeout: 3 * time.Second},
 		Gate: g, Observer: o, Log: slog.New(slog.DiscardHandler),

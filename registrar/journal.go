@@ -5,6 +5,7 @@ package registrar
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/weir-lb/weir/registrar/wire"
@@ -17,12 +18,15 @@ const (
 	logPeriod = time.Minute
 	// maxShown is how many bytes of a pool handle are logged. One that is refused may have 65,527.
 	maxShown = 64
+	// maxNames bounds the identities that are remembered: those without a key are as many as there are addresses. What
+	// more of them do in a period is one identity's.
+	maxNames = 4096
 )
 
 // journal is the log of what peers do. A peer must not fill the disk with it, or slow the loop, which waits for the log.
 type journal struct {
 	log  *slog.Logger
-	used map[string]*lines // by identity: no more than have ever had a key
+	used map[string]*lines // by identity, see maxNames
 }
 
 // lines is what an identity has used of a period.
@@ -35,10 +39,10 @@ func newJournal(log *slog.Logger) journal { return journal{log: log, used: map[s
 
 // write logs what the identity did or what became of it, unless it had too much to tell lately.
 func (j journal) write(level slog.Level, identity, msg string, args ...any) {
-	u, now := j.used[identity], time.Now()
-	if u == nil || !now.Before(u.ends) {
-		u = &lines{ends: now.Add(logPeriod)}
-		j.used[identity] = u
+	now := time.Now()
+	u := j.of(identity, now)
+	if !now.Before(u.ends) {
+		*u = lines{ends: now.Add(logPeriod)}
 	}
 	u.n++
 	switch {
@@ -47,6 +51,20 @@ func (j journal) write(level slog.Level, identity, msg string, args ...any) {
 	case u.n == maxLines:
 		j.log.Warn("too much to log about one identity; the counters go on", "identity", identity, "silent_until", u.ends)
 	}
+}
+
+// of is what is remembered of an identity.
+func (j journal) of(identity string, now time.Time) *lines {
+	if len(j.used) >= maxNames {
+		maps.DeleteFunc(j.used, func(_ string, u *lines) bool { return !now.Before(u.ends) })
+	}
+	if j.used[identity] == nil && len(j.used) >= maxNames {
+		identity = ""
+	}
+	if j.used[identity] == nil {
+		j.used[identity] = &lines{ends: now.Add(logPeriod)}
+	}
+	return j.used[identity]
 }
 
 // shown is the beginning of a pool handle.

@@ -3,13 +3,14 @@
 package registrar
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/weir-lb/weir/registrar/asap"
+	"github.com/weir-lb/weir/registrar/enrp"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -24,48 +25,62 @@ const (
 	stall = 250 * time.Millisecond
 )
 
-// loop is the event loop: the only user of the Core, and of the table of sessions.
+// loop is the event loop: the only user of the two Cores, and of the table of sessions.
 type loop struct {
-	cfg      Config
-	core     *asap.Core
-	tally    *tally
-	journal  journal
-	listener listener
-	reload   <-chan []Grant
-	accepted chan conn  // unbuffered: the acceptor waits for the loop
-	inbox    chan event // see inboxLen
-	sessions sessions
-	serving  context.Context // of all sessions: it ends with Run
-	tasks    sync.WaitGroup  // the acceptor, and two goroutines for each session
-	stalled  bool            // what was due last was forgiven
+	cfg       Config
+	asap      *asap.Core
+	enrp      *enrp.Core
+	tally     *tally
+	journal   journal
+	groups    groups
+	dial      dialFunc
+	reload    <-chan []Grant
+	requests  <-chan func(*loop)
+	arrivals  chan arrival // unbuffered: the acceptors wait for the loop
+	dialledTo chan dialled // unbuffered: no more wait than were tried
+	hints     chan hint    // see hintsLen
+	inbox     chan event   // see inboxLen
+	sessions  sessions
+	serving   context.Context  // of all sessions: it ends with Run
+	tasks     sync.WaitGroup   // acceptors, dials, those who listen to groups, and two goroutines for each session
+	ready     [2]chan struct{} // closed when a language is spoken: ASAP when the handlespace is whole, ENRP at once
+	stalled   bool             // what was due last was forgiven
+
+	calls         []func() []enrp.Action // of the ENRP Core, see toENRP
+	reaching      reaching
+	announcements announcements
 }
 
-// event is something that a session's reader has to tell: a message, a fault, both, or that the session has ended.
-type event struct {
-	from    *session
-	message wire.Message
-	fault   *wire.Error
-	ended   bool
-	reason  closeReason // why it ended
+// arrival is a session that the other end asked for.
+type arrival struct {
+	c      conn
+	speaks language
 }
 
 func newLoop(r *Registrar, serving context.Context) *loop {
-	return &loop{
-		cfg: r.cfg, core: r.core, tally: r.tally, journal: newJournal(r.cfg.Log), listener: r.listener,
-		reload:   r.reload,
-		accepted: make(chan conn), inbox: make(chan event, inboxLen), sessions: newSessions(), serving: serving,
+	l := &loop{
+		cfg: r.cfg, asap: r.asap, enrp: r.enrp, tally: r.tally, journal: newJournal(r.cfg.Log), groups: r.groups,
+		dial: r.dial, reload: r.reload, requests: r.requests,
+		arrivals: make(chan arrival), dialledTo: make(chan dialled), hints: make(chan hint, hintsLen),
+		inbox: make(chan event, inboxLen), sessions: newSessions(), serving: serving,
+		ready: [2]chan struct{}{make(chan struct{}), make(chan struct{})},
+		announcements: announcements{
+			cycle: cmp.Or(r.cfg.Timers.T6Serverannounce, time.Second), heard: map[wire.ServerID]time.Time{},
+		},
 	}
+	close(l.ready[speaksENRP])
+	return l
 }
 
 // accept hands finished handshakes to the loop until ctx ends or the listener fails.
-func (l *loop) accept(ctx context.Context) error {
+func (l *loop) accept(ctx context.Context, at listening) error {
 	for {
-		c, err := l.listener.Accept(ctx)
+		c, err := at.Accept(ctx)
 		if err != nil {
-			return fmt.Errorf("registrar: accept: %w", err)
+			return fmt.Errorf("registrar: accept at %v: %w", at.Addr(), err)
 		}
 		select {
-		case l.accepted <- c:
+		case l.arrivals <- arrival{c, at.speaks}:
 		case <-ctx.Done():
 			c.Close() // the peer learns nothing from an error here
 			return ctx.Err()
@@ -80,27 +95,45 @@ func (l *loop) run(ctx context.Context) {
 	defer timer.Stop()
 	renewal := time.NewTicker(admission / 2)
 	defer renewal.Stop()
+	l.toENRP(func() []enrp.Action { return l.enrp.Start(time.Now()) })
 	for ctx.Err() == nil {
-		deadline := l.core.Deadline()
+		deadline := l.deadline()
 		arm(timer, deadline)
 		select {
 		case <-ctx.Done():
-		case c := <-l.accepted:
-			l.open(c)
+		case a := <-l.arrivals:
+			l.open(a)
+		case d := <-l.dialledTo:
+			l.dialled(d)
 		case e := <-l.inbox:
 			l.take(ctx, e)
+		case h := <-l.hints:
+			l.hinted(time.Now(), h)
 		case <-timer.C:
 			l.lapse(ctx, deadline)
 		case <-renewal.C:
 			l.admitAll()
 		case grants := <-l.reload:
 			l.regrant(grants)
+		case do := <-l.requests:
+			do(l)
 		}
 		l.publish()
 	}
 }
 
-func (l *loop) publish() { l.tally.publish(l.sessions.len(), l.core.Counters()) }
+func (l *loop) publish() { l.tally.publish(l.sessions.len(), l.asap.Counters(), l.enrp.Counters()) }
+
+// deadline is when something is due; the zero time never comes.
+func (l *loop) deadline() time.Time {
+	first := l.announcements.next
+	for _, t := range []time.Time{l.asap.Deadline(), l.enrp.Deadline()} {
+		if first.IsZero() || !t.IsZero() && t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
 
 // arm sets the timer to the deadline; the zero time never comes.
 func arm(timer *time.Timer, deadline time.Time) {
@@ -120,9 +153,12 @@ func (l *loop) lapse(ctx context.Context, deadline time.Time) {
 	l.stalled = late > stall && !l.stalled
 	if l.stalled {
 		l.cfg.Log.Warn("the registrar was not running; nobody is blamed for that time", "late", late)
-		l.core.Forgive(time.Now())
+		l.asap.Forgive(time.Now())
+		l.enrp.Forgive(time.Now())
 	}
-	l.apply(l.core.Tick(time.Now()))
+	l.apply(l.asap.Tick(time.Now()))
+	l.toENRP(func() []enrp.Action { return l.enrp.Tick(time.Now()) })
+	l.announce(time.Now())
 }
 
 // take handles one event, unless everything is over.
@@ -139,46 +175,22 @@ func (l *loop) take(ctx context.Context, e event) {
 
 func (l *loop) message(e event) {
 	if e.fault != nil {
-		l.fault(e.from, e.message, e.fault)
+		l.fault(e)
 	}
-	if e.message != nil && !e.from.closing {
-		l.apply(l.core.Handle(time.Now(), e.from.identity, e.message))
+	switch s := e.from; {
+	case s.closing:
+	case e.asap != nil:
+		l.apply(l.asap.Handle(time.Now(), s.identity, e.asap))
+	case e.enrp != nil:
+		l.toENRP(func() []enrp.Action { return l.enrp.Handle(time.Now(), s.from(), e.enrp) })
 	}
-}
-
-// apply does what the Core decided, and counts it first: who sees it may ask for Stats.
-func (l *loop) apply(actions []asap.Action) {
-	l.publish()
-	for _, a := range actions {
-		switch a := a.(type) {
-		case asap.Refused:
-			l.journal.write(slog.LevelWarn, a.By.Name(), "refused", "pool", shown(a.Key.Pool), "pe", a.Key.PE,
-				"cause", a.Err.Cause, "reason", a.Err.Reason)
-		case asap.Changed:
-			l.changed(a)
-		case asap.Send:
-			if s := l.sessions.byID[a.Session]; s != nil {
-				l.send(s, a.Message)
-			}
-		case asap.Close:
-			if s := l.sessions.byID[a.Session]; s != nil {
-				l.close(s, closeUnanswered)
-			}
-		}
-	}
-}
-
-func (l *loop) changed(a asap.Changed) {
-	for _, d := range a.Departed {
-		l.journal.write(slog.LevelInfo, d.Element.Identity, "element left", "pool", shown(a.Pool.Handle()),
-			"pe", d.Element.ID, "reason", d.Reason)
-	}
-	l.cfg.Log.Debug("pool changed", "pool", a.Pool.Handle(), "elements", a.Pool.Len())
-	l.cfg.Observer.PoolChanged(a.Pool, a.Departed)
 }
 
 // regrant is Reload, in the loop.
 func (l *loop) regrant(grants []Grant) {
+	if l.cfg.Unsecured { // without keys there are neither identities nor grants
+		return
+	}
 	known := map[string]bool{}
 	for _, name := range l.cfg.Keys.Identities() {
 		known[name] = true
@@ -189,10 +201,10 @@ func (l *loop) regrant(grants []Grant) {
 			valid = append(valid, g)
 		}
 	}
-	l.apply(l.core.SetGrants(time.Now(), valid))
+	l.apply(l.asap.SetGrants(time.Now(), valid))
 	for name, list := range l.sessions.byName {
-		if !known[name] {
-			for _, s := range list {
+		for _, s := range list {
+			if s.proven() && !known[name] {
 				l.close(s, closeRevoked)
 			}
 		}

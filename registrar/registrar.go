@@ -3,8 +3,8 @@
 package registrar
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -12,60 +12,99 @@ import (
 	"sync"
 
 	"github.com/weir-lb/weir/registrar/asap"
+	"github.com/weir-lb/weir/registrar/enrp"
 	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/transport"
+	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// Registrar listens for pool elements and serves them.
+// Registrar listens for pool elements, pool users and other registrars, and serves them.
 type Registrar struct {
-	cfg      Config
-	listener listener
-	core     *asap.Core
-	reload   chan []Grant // holds the newest grants that the loop has not taken yet
-	closed   sync.Once
-	closeErr error
-	tally    *tally
+	cfg       Config
+	listeners []listening
+	groups    groups
+	dial      dialFunc
+	asap      *asap.Core
+	enrp      *enrp.Core
+	reload    chan []Grant // holds the newest grants that the loop has not taken yet
+	requests  chan func(*loop)
+	closed    sync.Once
+	closeErr  error
+	tally     *tally
 }
 
-// conn is an authenticated session: *transport.Session.
+// conn is a session: *transport.Session.
 type conn interface {
 	handlespace.Session
+	Kind() transport.Kind
+	Protocol() wire.Protocol
+	LocalAddrs() []netip.AddrPort
 	Read(ctx context.Context) ([]byte, error)
 	Write(ctx context.Context, message []byte) error
 	Close() error
 }
 
-// listener yields authenticated sessions: *transport.Listener.
+// listener yields sessions: *transport.Listener.
 type listener interface {
 	Accept(ctx context.Context) (conn, error)
 	Addr() netip.AddrPort
 	Close() error
 }
 
-// New opens the listening socket; Run serves it, and Close is for a Registrar that never ran. Errors: every fault of the
-// configuration, or that the address cannot be listened at.
+// New opens the sockets; Run serves them, and Close is for a Registrar that never ran. Errors: every fault of the
+// configuration, a *ListenError, or that a multicast group cannot be joined.
 func New(cfg Config) (*Registrar, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("registrar: %w", err)
 	}
+	cfg.ASAP, cfg.ENRP = slices.Clone(cfg.ASAP), slices.Clone(cfg.ENRP)
 	t := newTally()
-	l, err := listen(cfg, t)
+	all, err := listenAll(&cfg, t)
 	if err != nil {
-		return nil, fmt.Errorf("registrar: listen at %v: %w", cfg.Listen, err)
+		return nil, fmt.Errorf("registrar: %w", err)
 	}
-	return assemble(cfg, l, t), nil
+	groups, err := joinGroups(&cfg)
+	if err != nil {
+		return nil, fmt.Errorf("registrar: %w", errors.Join(err, closeAll(all)))
+	}
+	return assemble(cfg, all, groups, dialTransport, t), nil
 }
 
-func assemble(cfg Config, l listener, t *tally) *Registrar {
-	cfg.MaxSessions = cmp.Or(cfg.MaxSessions, 4096)
-	core := asap.New(asap.Config{
-		Server: cfg.ServerID, Grants: cfg.Grants, Grace: cfg.Grace, KeepAlive: cfg.KeepAlive,
-		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+func assemble(cfg Config, all []listening, g groups, dial dialFunc, t *tally) *Registrar {
+	cfg = cfg.withDefaults()
+	r := &Registrar{
+		cfg: cfg, listeners: all, groups: g, dial: dial, tally: t,
+		reload: make(chan []Grant, 1), requests: make(chan func(*loop)),
+	}
+	elements := asap.Config{
+		Server: cfg.ServerID, Grants: cfg.Grants, Unsecured: cfg.Unsecured, Grace: cfg.Grace, KeepAlive: cfg.KeepAlive,
+		MaxBadReports: cfg.Timers.MaxBadPEReport, Rand: newRand(),
+	}
+	elements.Adoption.Grace = cfg.Timers.AdoptionGrace
+	if cfg.Unsecured {
+		elements.MaxElementsPerIdentity = maxPlainElements
+	}
+	r.asap = asap.New(elements)
+	r.enrp = enrp.New(enrp.Config{
+		Self: cfg.self(), Space: r.asap.Space(), Known: cfg.known(), Secured: !cfg.Unsecured, Multicast: g.enrp != nil,
+		LowerWins: cfg.LowerWins, Timers: cfg.Timers.enrp(), Rand: newRand(),
 	})
-	return &Registrar{cfg: cfg, listener: l, core: core, reload: make(chan []Grant, 1), tally: t}
+	return r
 }
 
-// Addr is where it listens.
-func (r *Registrar) Addr() netip.AddrPort { return r.listener.Addr() }
+// maxPlainElements bounds the elements of one address at an unsecured registrar, which all are one identity.
+const maxPlainElements = 4096
+
+func newRand() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
+
+// Addr is where it speaks ASAP, first of all.
+func (r *Registrar) Addr() netip.AddrPort { return r.cfg.ASAP[0].Addr }
+
+// ASAP and ENRP are where it listens.
+func (r *Registrar) ASAP() []netip.AddrPort { return addrs(r.cfg.ASAP) }
+
+// ENRP are the addresses for other registrars.
+func (r *Registrar) ENRP() []netip.AddrPort { return addrs(r.cfg.ENRP) }
 
 // Stats are the counts as of now. It may be called from any goroutine, at any time.
 func (r *Registrar) Stats() Stats { return r.tally.stats() }
@@ -89,30 +128,32 @@ func (r *Registrar) Reload(grants []Grant) {
 	}
 }
 
-// Run serves until ctx ends, and then returns nil, or until the listener fails, and then returns why. All sessions are
+// Run serves until ctx ends, and then returns nil, or until a listener fails, and then returns why. All sessions are
 // closed, and all goroutines have ended, when it returns; nobody has been deregistered. It may be called once.
 func (r *Registrar) Run(ctx context.Context) error {
-	serving, stop := context.WithCancel(ctx)
-	defer stop()
+	serving, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	l := newLoop(r, serving)
-	var failure error
-	l.tasks.Go(func() {
-		failure = l.accept(serving)
-		stop()
-	})
+	for _, at := range r.listeners {
+		l.tasks.Go(func() { stop(l.accept(serving, at)) })
+	}
+	r.groups.listen(serving, l)
 	l.run(serving)
-	stop()
+	stop(nil)
+	closeErr := r.Close() // ends those who listen to a group
 	l.tasks.Wait()
 	l.revokeAll()
-	closeErr := r.Close()
 	if ctx.Err() != nil {
 		return nil
 	}
-	return cmp.Or(failure, closeErr)
+	if cause := context.Cause(serving); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return closeErr
 }
 
-// Close closes the listening socket. Run does so by itself.
+// Close closes the sockets. Run does so by itself.
 func (r *Registrar) Close() error {
-	r.closed.Do(func() { r.closeErr = r.listener.Close() })
+	r.closed.Do(func() { r.closeErr = errors.Join(closeAll(r.listeners), r.groups.Close()) })
 	return r.closeErr
 }

@@ -3,6 +3,7 @@
 package registrar
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"net"
@@ -75,8 +76,10 @@ func TestStrangersLeaveNothing(t *testing.T) {
 	if _, err := plain.Write(message); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadAll(plain); err != nil { // until the registrar gives up on it
-		t.Log(err)
+	answer, err := io.ReadAll(plain)
+	want, _ := wire.AppendASAP(nil, &wire.RegistrationResponse{Reject: true, Pool: "web", PE: 1, Causes: security()})
+	if err != nil || !bytes.Equal(answer, want) { // threats draft 2.15.3
+		t.Errorf("a plain registration is answered %x, %v, want %x", answer, err, want)
 	}
 	other := newKeyFile(t, "somebody", "pe-1") // pe-1 with another key
 	for _, identity := range []string{"pe-1", "somebody"} {
@@ -91,7 +94,8 @@ func TestStrangersLeaveNothing(t *testing.T) {
 	s.dial("pe-1").enrol(1)
 	s.observer.want(t, "web: 01 up")
 	n := s.Stats()
-	if n.Opened != 1 || n.Elements != 1 || n.Registrations != 1 || n.Refused[transport.ReasonHandshake] != 3 {
+	if n.Opened != 1 || n.Elements != 1 || n.Registrations != 1 || n.Refused[transport.ReasonHandshake] != 2 ||
+		n.Refused[transport.ReasonPlain] != 1 {
 		t.Errorf("stats %+v", n)
 	}
 }
@@ -181,7 +185,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty configuration is accepted")
 	}
-	for _, part := range []string{"listen", "identifier", "keys", "grace", "interval", "timeout", "observer"} {
+	for _, part := range []string{"listen", "identifier", "keys", "grace", "interval", "timeout", "log"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q does not name %s", err, part)
 		}
@@ -191,12 +195,12 @@ func TestNewNamesEveryFault(t *testing.T) {
 func TestNewFailsEarly(t *testing.T) {
 	s := serveTLS(t)
 	cfg := testConfig(s.keys, s.observer, s.gate)
-	cfg.Listen = s.Addr()
+	cfg.ASAP[0].Addr = s.Addr()
 	if r, err := New(cfg); err == nil {
 		r.Close()
 		t.Error("two registrars listen at one address")
 	}
-	cfg.Listen = netip.MustParseAddrPort("127.0.0.1:0")
+	cfg.ASAP[0].Addr = netip.MustParseAddrPort("127.0.0.1:0")
 	r, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

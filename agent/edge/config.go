@@ -16,8 +16,8 @@ import (
 
 // Config is the configuration of one gateway. LoadConfig reads it from YAML.
 type Config struct {
-	Registrar  config.Registrar // IPv4 over TCP
-	Interfaces []string         // names, at least one, each present when the file was read
+	Registrar  config.Registrar
+	Interfaces []string // names, at least one, each present when the file was read
 	Services   []ServiceConfig
 	Guard      GuardConfig
 	Flows      FlowsConfig

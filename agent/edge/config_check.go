@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/weir-lb/weir/agent/config"
+	"github.com/weir-lb/weir/registrar"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -20,13 +21,14 @@ func (c *Config) check() []config.Fault {
 
 // unguarded complains about addresses that the guard cannot stand in front of.
 func (c *Config) unguarded() (faults []config.Fault) {
-	switch at := c.Registrar.Listen; {
-	case !at.IsValid():
-	case !at.Addr().Is4():
-		faults = append(faults, config.Faultf("registrar.listen", "%q is IPv6; only IPv4 is served so far", at))
-	case at.Addr().IsUnspecified():
-		faults = append(faults, config.Faultf("registrar.listen",
-			"must name one address: the kernel guards exactly that one"))
+	for _, l := range slices.Concat(c.Registrar.ASAP, c.Registrar.ENRP) {
+		switch at := l.Addr; {
+		case !at.IsValid():
+		case !at.Addr().Is4():
+			faults = append(faults, config.Faultf(l.Name, "%q is IPv6; only IPv4 is served so far", at))
+		case at.Addr().IsUnspecified():
+			faults = append(faults, config.Faultf(l.Name, "must name one address: the kernel guards exactly that one"))
+		}
 	}
 	return faults
 }
@@ -63,9 +65,10 @@ type endpoint struct {
 
 func (c *Config) overlaps() (faults []config.Fault) {
 	var endpoints []endpoint
+	listeners := slices.Concat(c.Registrar.ASAP, c.Registrar.ENRP)
 	for i, s := range c.Services {
 		e := endpoint{netip.AddrPortFrom(s.VIP, s.Port), s.Protocol}
-		if e.addr == c.Registrar.Listen {
+		if slices.ContainsFunc(listeners, func(l registrar.Listener) bool { return l.Addr == e.addr }) {
 			faults = append(faults, config.Faultf(fmt.Sprintf("services[%d].vip", i),
 				"%s is where the registrar listens; the guard would drop the service's packets", e.addr))
 		}
@@ -80,8 +83,11 @@ func (c *Config) overlaps() (faults []config.Fault) {
 }
 
 // unknownPools compares the pools that grants name with those of the services,
-// unless either side has a pool that could not be read.
+// unless either side has a pool that could not be read, or elements may come from other registrars, or without grants.
 func (c *Config) unknownPools() (faults []config.Fault) {
+	if c.Registrar.Unsecured || len(c.Registrar.ENRP) > 0 {
+		return nil
+	}
 	var granted, served []wire.PoolHandle
 	for _, g := range c.Registrar.Grants {
 		granted = append(granted, g.Pools...)

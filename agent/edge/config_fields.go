@@ -23,6 +23,7 @@ func decodeConfig(text []byte) (Config, *config.Faults) {
 	cfg := DefaultConfig()
 	d := decoder{new(config.Decoder)}
 	d.Document(text, d.config(&cfg))
+	cfg.Registrar.Complete()
 	d.Faults.Add(cfg.check()...)
 	return cfg, &d.Faults
 }

@@ -112,6 +112,10 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 		Control:  "/run/other.sock",
 		LogLevel: slog.LevelDebug,
 	}
+	want.Registrar.ASAP = []registrar.Listener{
+		{Protocol: wire.ProtocolTCP, Addr: want.Registrar.Listen, Name: "registrar.listen"},
+	}
+	want.Registrar.Announce, want.Registrar.Timers = config.DefaultRegistrar().Announce, config.DefaultRegistrar().Timers
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

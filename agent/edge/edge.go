@@ -10,31 +10,32 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/weir-lb/weir/agent/config"
 	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/loader"
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/registrar"
-	"github.com/weir-lb/weir/registrar/transport/psk"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // gateway is a running edge: the data plane, the registrar, and what joins and shows them.
 type gateway struct {
-	cfg       Config
-	log       *slog.Logger
-	started   time.Time
-	keys      *psk.Keys
-	datapath  *loader.Datapath
-	guard     *maps.Guard
-	teller    *teller
-	inbox     *inbox
-	reconcile *reconciler
-	registrar *registrar.Registrar
-	control   *operate.Server
-	metrics   *operate.Server
+	cfg         Config
+	log         *slog.Logger
+	started     time.Time
+	credentials *config.Credentials
+	datapath    *loader.Datapath
+	guard       *maps.Guard
+	teller      *teller
+	inbox       *inbox
+	reconcile   *reconciler
+	registrar   *registrar.Registrar
+	control     *operate.Server
+	metrics     *operate.Server
 }
 
 // Run is the gateway, until ctx ends or a part of it fails. It leaves the data plane forwarding.
@@ -62,7 +63,7 @@ func (g *gateway) open() error {
 }
 
 func (g *gateway) openSockets() (err error) {
-	if g.keys, err = psk.LoadKeys(g.cfg.Registrar.KeyFile); err != nil {
+	if g.credentials, err = g.cfg.Registrar.Load(); err != nil {
 		return err
 	}
 	if g.control, err = operate.ListenControl(g.cfg.Control, func(ctx context.Context) (any, error) { return g.status(ctx) }); err != nil {
@@ -75,7 +76,7 @@ func (g *gateway) openSockets() (err error) {
 		return err
 	}
 	if g.registrar, err = g.newRegistrar(); err != nil {
-		return operate.ExplainListen("registrar.listen", g.cfg.Registrar.Listen, err)
+		return operate.ExplainRegistrar(err)
 	}
 	return nil
 }
@@ -90,7 +91,7 @@ func (g *gateway) openDatapath() (err error) {
 	if err = maps.WriteParameters(g.datapath.Maps, g.cfg.limits()); err != nil {
 		return err
 	}
-	if g.guard, err = maps.OpenGuard(g.datapath.Maps, g.cfg.Registrar.Listen); err != nil {
+	if g.guard, err = maps.OpenGuard(g.datapath.Maps, g.listening(wire.ProtocolTCP), g.listening(wire.ProtocolSCTP)); err != nil {
 		return err
 	}
 	g.reconcile = newReconciler(g.datapath.Maps, g.inbox, g.teller, g.log)
@@ -98,26 +99,34 @@ func (g *gateway) openDatapath() (err error) {
 }
 
 func (g *gateway) newRegistrar() (*registrar.Registrar, error) {
-	id := g.cfg.Registrar.ServerID
-	if id == 0 {
-		id = randomServerID()
+	if g.cfg.Registrar.ServerID == 0 {
+		g.cfg.Registrar.ServerID = randomServerID()
 	}
-	c := g.cfg.Registrar
-	g.cfg.Registrar.ServerID = id
-	return registrar.New(registrar.Config{
-		Listen: c.Listen, ServerID: id, Keys: g.keys, Grants: c.Grants, Grace: c.Grace, KeepAlive: c.KeepAlive,
-		HandshakeTimeout: c.HandshakeTimeout, MaxUnauthenticated: c.MaxUnauthenticated, MaxSessions: c.MaxSessions,
-		Gate: g, Observer: g.inbox, Log: g.log,
-	})
+	cfg := g.cfg.Registrar.Build(g.cfg.Registrar.ServerID, g.credentials)
+	cfg.Gate, cfg.Observer, cfg.Log = g, g.inbox, g.log
+	return registrar.New(cfg)
+}
+
+// listening is where the registrar speaks a protocol.
+func (g *gateway) listening(protocol wire.Protocol) (all []netip.AddrPort) {
+	r := g.cfg.Registrar.Build(g.cfg.Registrar.ServerID, g.credentials)
+	for _, l := range slices.Concat(r.ASAP, r.ENRP, r.RejectASAP, r.RejectENRP) {
+		if l.Protocol == protocol {
+			all = append(all, l.Addr)
+		}
+	}
+	return all
 }
 
 // Admit implements registrar.Gate. The registrar exists before the guard does, and serves after.
-func (g *gateway) Admit(peers []netip.AddrPort, until time.Time) error {
-	return g.guard.Admit(peers, until)
+func (g *gateway) Admit(local netip.AddrPort, peers []netip.AddrPort, until time.Time) error {
+	return g.guard.Admit(local, peers, until)
 }
 
 // Revoke implements registrar.Gate.
-func (g *gateway) Revoke(peers []netip.AddrPort) error { return g.guard.Revoke(peers) }
+func (g *gateway) Revoke(local netip.AddrPort, peers []netip.AddrPort) error {
+	return g.guard.Revoke(local, peers)
+}
 
 // randomServerID draws an identifier that is not 0 (RFC 5353 2.1 leaves the choice to us).
 func randomServerID() wire.ServerID {
@@ -146,6 +155,7 @@ func (g *gateway) serve(ctx context.Context, reload <-chan Config) error {
 	start("metrics", g.metrics.Run)
 	parts.Go(func() { g.reconcile.run(ctx) })
 	parts.Go(func() { g.follow(ctx, reload) })
+	operate.WarnUnsecured(g.log, g.cfg.Registrar.Unsecured)
 	g.log.Info("ready", "registrar", g.registrar.Addr(), "server", g.cfg.Registrar.ServerID, "services", len(g.cfg.Services))
 	<-ctx.Done()
 	parts.Wait()

@@ -15,6 +15,7 @@ type inbox struct {
 	wake    chan struct{} // holds a token while there is something to take
 	mu      sync.Mutex
 	changes map[wire.PoolHandle]change
+	whole   bool // the handlespace is synchronised
 }
 
 // change is what happened to a pool since it was last looked at.
@@ -35,16 +36,29 @@ func (b *inbox) PoolChanged(p *handlespace.Pool, departed []handlespace.Departur
 	c.departed = append(c.departed, departed...)
 	b.changes[p.Handle()] = c
 	b.mu.Unlock()
+	b.ring()
+}
+
+// Synchronised implements registrar.Observer.
+func (b *inbox) Synchronised() {
+	b.mu.Lock()
+	b.whole = true
+	b.mu.Unlock()
+	b.ring()
+}
+
+func (b *inbox) ring() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (b *inbox) take() map[wire.PoolHandle]change {
+// take is what has changed, and whether the handlespace is whole.
+func (b *inbox) take() (changes map[wire.PoolHandle]change, whole bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	taken := b.changes
 	b.changes = map[wire.PoolHandle]change{}
-	return taken
+	return taken, b.whole
 }

@@ -17,8 +17,9 @@ import (
 // halves meet, one goroutine, and the only writer of services, elements and selections.
 //
 // A handlespace that is not synchronised yet never empties the maps: after a restart, elements
-// of the last run keep their flows and their share of new ones until they register again or
-// the recovery is over.
+// of the last run keep their flows and their share of new ones until they register again, or
+// another registrar tells of them, or the recovery is over, which begins anew when the registrar
+// has heard from the others.
 type reconciler struct {
 	kernel   *bpf.WeirMaps
 	steering *maps.Steering
@@ -32,6 +33,7 @@ type reconciler struct {
 	services     []*service
 	pools        map[wire.PoolHandle]change // the newest snapshot of each pool
 	recoverUntil time.Time                  // zero once the recovery is over
+	whole        bool                       // the handlespace is synchronised
 	flows        map[maps.RowID]uint64      // of the last sweep
 	swept        time.Time
 	sweepEvery   time.Duration
@@ -112,7 +114,12 @@ func (r *reconciler) run(ctx context.Context) {
 }
 
 func (r *reconciler) takeChanges(now time.Time) {
-	for handle, c := range r.inbox.take() {
+	changes, whole := r.inbox.take()
+	if whole && !r.whole && !r.recoverUntil.IsZero() {
+		r.recoverUntil = now.Add(r.recovery)
+	}
+	r.whole = whole
+	for handle, c := range changes {
 		r.pools[handle] = change{pool: c.pool}
 		if c.pool.Len() == 0 {
 			delete(r.pools, handle)
@@ -143,7 +150,7 @@ func (r *reconciler) apply(s *service) {
 
 // tick does what is due: tell clients of lost elements, end the recovery, sweep the flows.
 func (r *reconciler) tick(now time.Time) {
-	if !r.recoverUntil.IsZero() && !now.Before(r.recoverUntil) {
+	if r.whole && !r.recoverUntil.IsZero() && !now.Before(r.recoverUntil) {
 		r.endRecovery(now)
 	}
 	for _, s := range r.services {
@@ -166,7 +173,7 @@ func (r *reconciler) endRecovery(now time.Time) {
 
 func (r *reconciler) deadline() time.Time {
 	next := r.swept.Add(r.sweepEvery)
-	if !r.recoverUntil.IsZero() && r.recoverUntil.Before(next) {
+	if r.whole && !r.recoverUntil.IsZero() && r.recoverUntil.Before(next) {
 		next = r.recoverUntil
 	}
 	for _, s := range r.services {

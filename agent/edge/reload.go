@@ -28,7 +28,7 @@ func (g *gateway) follow(ctx context.Context, reload <-chan Config) {
 // take puts a new configuration into effect. The keys come first: of all that it needs, their file
 // is what may be faulty, and then nothing changes.
 func (g *gateway) take(ctx context.Context, cfg Config) {
-	if err := g.keys.Reload(); err != nil {
+	if err := g.credentials.Reload(); err != nil {
 		g.log.Error("the configuration is not taken", "fault", err)
 		return
 	}
@@ -53,21 +53,14 @@ func (g *gateway) reconfigure(ctx context.Context, cfg Config) error {
 
 // needsRestart names the settings that differ and that a running gateway keeps.
 func needsRestart(old, new Config) (names []string) {
-	differs := map[string]bool{
-		"registrar.listen":              old.Registrar.Listen != new.Registrar.Listen,
-		"registrar.server_id":           new.Registrar.ServerID != 0 && old.Registrar.ServerID != new.Registrar.ServerID,
-		"registrar.key_file":            old.Registrar.KeyFile != new.Registrar.KeyFile,
-		"registrar.grace":               old.Registrar.Grace != new.Registrar.Grace,
-		"registrar.keep_alive":          old.Registrar.KeepAlive != new.Registrar.KeepAlive,
-		"registrar.max_unauthenticated": old.Registrar.MaxUnauthenticated != new.Registrar.MaxUnauthenticated,
-		"registrar.max_sessions":        old.Registrar.MaxSessions != new.Registrar.MaxSessions,
-		"interfaces":                    !slices.Equal(old.Interfaces, new.Interfaces),
-		"flows.max":                     old.Flows.Max != new.Flows.Max,
-		"bpf":                           old.BPF != new.BPF,
-		"metrics":                       old.Metrics != new.Metrics,
-		"control":                       old.Control != new.Control,
-	}
-	for name, differ := range differs {
+	names = old.Registrar.NeedsRestart(new.Registrar)
+	for name, differ := range map[string]bool{
+		"interfaces": !slices.Equal(old.Interfaces, new.Interfaces),
+		"flows.max":  old.Flows.Max != new.Flows.Max,
+		"bpf":        old.BPF != new.BPF,
+		"metrics":    old.Metrics != new.Metrics,
+		"control":    old.Control != new.Control,
+	} {
 		if differ {
 			names = append(names, name)
 		}

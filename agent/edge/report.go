@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -14,9 +15,14 @@ import (
 // status is what the operator sees.
 func (g *gateway) status(ctx context.Context) (Status, error) {
 	s := Status{
-		Ready: true, StartedAt: g.started, ServerID: g.cfg.Registrar.ServerID.String(),
-		Listen: g.cfg.Registrar.Listen.String(), Registrar: g.registrar.Stats(),
+		Role: operate.Edge, Ready: true, StartedAt: g.started, ServerID: g.cfg.Registrar.ServerID.String(),
+		Listen: g.registrar.Addr().String(), Registrar: g.registrar.Stats(),
 	}
+	view, err := g.registrar.View(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	s.Synchronised, s.Peers = view.Synchronised, operate.PeersOf(view)
 	for _, a := range g.datapath.Interfaces() {
 		s.Interfaces = append(s.Interfaces, InterfaceStatus{Name: a.Name, Mode: a.Mode, Index: a.Index})
 	}
@@ -70,6 +76,9 @@ func (s *service) status(flows func(elementKey) uint64) ServiceStatus {
 	for key, e := range s.elements {
 		es := ElementStatus{PE: key.pe.String(), Identity: e.identity, Address: key.addr.String(),
 			Weight: e.weight, State: e.state.String(), Flows: flows(key)}
+		if e.home != 0 {
+			es.Home = e.home.String()
+		}
 		if e.state == maps.Active && total > 0 {
 			es.Share = float64(e.weight) / float64(total)
 		}

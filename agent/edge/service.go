@@ -22,7 +22,8 @@ type elementKey struct {
 
 // element is what we know of an element of a service, and want the kernel to know.
 type element struct {
-	identity   string // "" until it registers after a restart
+	identity   string        // "" until it registers after a restart, and if it registered elsewhere
+	home       wire.ServerID // 0 until it registers after a restart
 	weight     uint32
 	state      maps.State
 	recovering bool        // adopted from the last run, not registered since
@@ -127,7 +128,7 @@ func (s *service) meet(key elementKey, m *handlespace.Element, weight uint32, no
 		e = &element{since: now}
 		s.elements[key] = e
 	}
-	e.identity, e.recovering = m.Identity, false
+	e.identity, e.home, e.recovering = m.Identity, m.Home, false
 	if m.State == handlespace.Up {
 		e.weight = weight
 		e.become(maps.Active, now)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/registrar"
 )
 
@@ -16,15 +17,18 @@ type statusSource func(ctx context.Context) (Status, error)
 // Status is the document at GET /v1/status of the control socket. Counters
 // count since the kernel's maps were made, not since the process started.
 type Status struct {
-	Ready      bool              `json:"ready"`      // attached and serving
-	Recovering bool              `json:"recovering"` // elements of the last run are kept without their registration
-	StartedAt  time.Time         `json:"started_at"`
-	ServerID   string            `json:"server_id"` // 0x1a2b3c4d
-	Listen     string            `json:"listen"`    // the registrar's address and port
-	Interfaces []InterfaceStatus `json:"interfaces"`
-	Services   []ServiceStatus   `json:"services"` // in the configuration's order
-	Verdicts   []VerdictStatus   `json:"verdicts"`
-	Registrar  registrar.Stats   `json:"registrar"`
+	Role         operate.Role         `json:"role"`         // operate.Edge
+	Ready        bool                 `json:"ready"`        // attached and serving
+	Recovering   bool                 `json:"recovering"`   // elements of the last run are kept without their registration
+	Synchronised bool                 `json:"synchronised"` // the handlespace has what other registrars know
+	StartedAt    time.Time            `json:"started_at"`
+	ServerID     string               `json:"server_id"` // 0x1a2b3c4d
+	Listen       string               `json:"listen"`    // the registrar's address and port
+	Interfaces   []InterfaceStatus    `json:"interfaces"`
+	Services     []ServiceStatus      `json:"services"` // in the configuration's order
+	Verdicts     []VerdictStatus      `json:"verdicts"`
+	Peers        []operate.PeerStatus `json:"peers"` // other registrars
+	Registrar    registrar.Stats      `json:"registrar"`
 }
 
 // InterfaceStatus is one interface that the program is attached to.
@@ -46,12 +50,13 @@ type ServiceStatus struct {
 // ElementStatus is one element of a service.
 type ElementStatus struct {
 	PE       string  `json:"pe"`       // 0x00000001
-	Identity string  `json:"identity"` // empty: kept from the last run, not registered since
+	Identity string  `json:"identity"` // empty: it did not register here, since the last start
 	Address  string  `json:"address"`  // 10.0.11.2:8080
 	Weight   uint32  `json:"weight"`
 	Share    float64 `json:"share"` // of the service's new flows, 0-1
 	State    string  `json:"state"` // one of the States
 	Flows    uint64  `json:"flows"`
+	Home     string  `json:"home"` // the registrar where it registered, 0x1a2b3c4d; empty: kept from the last run
 }
 
 // The states of an element, as ElementStatus has them.

@@ -20,8 +20,9 @@ import (
 func (s Status) WriteTable(w io.Writer, now time.Time) error {
 	var b bytes.Buffer
 	s.writeHead(&b, now)
+	operate.WritePeers(&b, s.Peers, now)
 	for _, service := range s.Services {
-		service.write(&b)
+		service.write(&b, s.ServerID)
 	}
 	drops, others := split(s.Verdicts)
 	writeVerdicts(&b, "DROPPED", drops)
@@ -52,7 +53,8 @@ func (s Status) writeHead(b *bytes.Buffer, now time.Time) {
 	fmt.Fprintf(b, "up         %s, since %s\n", now.Sub(s.StartedAt).Truncate(time.Second), s.StartedAt.UTC().Format(time.RFC3339))
 }
 
-func (s ServiceStatus) write(b *bytes.Buffer) {
+// write has a column for the homes of elements if one has another than ours.
+func (s ServiceStatus) write(b *bytes.Buffer, ours string) {
 	active := 0
 	for _, e := range s.Elements {
 		if e.State == StateActive {
@@ -68,15 +70,19 @@ func (s ServiceStatus) write(b *bytes.Buffer) {
 	if len(s.Elements) == 0 {
 		return
 	}
+	home := func(string) string { return "" }
+	if slices.ContainsFunc(s.Elements, func(e ElementStatus) bool { return e.Home != "" && e.Home != ours }) {
+		home = func(text string) string { return "\t" + cmp.Or(text, "-") }
+	}
 	t := operate.NewTable(b)
-	fmt.Fprintf(t, "  ELEMENT\tIDENTITY\tADDRESS\t%6s\t%6s\tSTATE\t%9s\n", "WEIGHT", "SHARE", "FLOWS")
+	fmt.Fprintf(t, "  ELEMENT\tIDENTITY\tADDRESS\t%6s\t%6s\tSTATE\t%9s%s\n", "WEIGHT", "SHARE", "FLOWS", home("HOME"))
 	for _, e := range s.Elements {
 		state := e.State
 		if state != StateActive {
 			state = strings.ToUpper(state)
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%6d\t%5.1f%%\t%s\t%9d\n",
-			e.PE, cmp.Or(e.Identity, "-"), e.Address, e.Weight, 100*e.Share, state, e.Flows)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%6d\t%5.1f%%\t%s\t%9d%s\n",
+			e.PE, cmp.Or(e.Identity, "-"), e.Address, e.Weight, 100*e.Share, state, e.Flows, home(e.Home))
 	}
 	t.Flush() // a bytes.Buffer takes everything
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/registrar"
 )
 
@@ -20,6 +21,7 @@ func fixed(s Status) statusSource {
 // exampleStatus is a gateway with one service in trouble and one without elements.
 func exampleStatus() Status {
 	return Status{
+		Role:       operate.Edge,
 		Ready:      true,
 		StartedAt:  time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC),
 		ServerID:   "0x1a2b3c4d",
@@ -27,9 +29,9 @@ func exampleStatus() Status {
 		Interfaces: []InterfaceStatus{{"front0", "native", 2}, {"back0", "generic", 3}},
 		Services: []ServiceStatus{
 			{VIP: "tcp://10.0.100.1:80", Pool: "web", Policy: "weighted-round-robin", Flows: 1239, Elements: []ElementStatus{
-				{"0x00000001", "pe-1", "10.0.11.2:8080", 3, 0.75, StateActive, 1234},
-				{"0x00000002", "pe-2", "10.0.12.2:8080", 1, 0.25, StateActive, 5},
-				{"0x00000003", "", "10.0.13.2:8080", 2, 0, StateLost, 0},
+				{"0x00000001", "pe-1", "10.0.11.2:8080", 3, 0.75, StateActive, 1234, "0x1a2b3c4d"},
+				{"0x00000002", "pe-2", "10.0.12.2:8080", 1, 0.25, StateActive, 5, "0x1a2b3c4d"},
+				{"0x00000003", "", "10.0.13.2:8080", 2, 0, StateLost, 0, ""},
 			}},
 			{VIP: "udp://10.0.100.1:53", Pool: "dns"},
 		},
@@ -124,9 +126,9 @@ func TestStatusKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`{"ready":true,"recovering":false,"started_at":"2026-03-01T03:00:00Z","server_id":"0x1a2b3c4d","listen":"10.0.0.1:3864",`,
+		`{"role":"edge","ready":true,"recovering":false,"synchronised":false,"started_at":"2026-03-01T03:00:00Z","server_id":"0x1a2b3c4d","listen":"10.0.0.1:3864",`,
 		`"interfaces":[{"name":"front0","mode":"native","index":2},`,
-		`{"pe":"0x00000002","identity":"pe-2","address":"10.0.12.2:8080","weight":1,"share":0.25,"state":"active","flows":5}`,
+		`{"pe":"0x00000002","identity":"pe-2","address":"10.0.12.2:8080","weight":1,"share":0.25,"state":"active","flows":5,"home":"0x1a2b3c4d"}`,
 		`{"vip":"udp://10.0.100.1:53","pool":"dns","policy":"","flows":0,"elements":null}`,
 		`{"name":"guard_not_tcp","action":"drop","reason":"another protocol at the registrar's port","packets":3,"bytes":1536}`,
 		`"registrar":{`,

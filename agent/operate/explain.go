@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/netip"
 	"os"
 	"syscall"
+
+	"github.com/weir-lb/weir/registrar"
 )
 
 // ExplainListen words the usual reasons for which nobody can listen at the address of a setting.
@@ -28,4 +31,25 @@ func NeedsRoot(role Role, err error) error {
 		return fmt.Errorf("%w: run weir %s as root", err, role)
 	}
 	return err
+}
+
+// ExplainRegistrar words why a registrar could not be opened.
+func ExplainRegistrar(err error) error {
+	var listen *registrar.ListenError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &listen) && (errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.ESOCKTNOSUPPORT)):
+		return fmt.Errorf("this kernel has no SCTP: load its module (modprobe sctp), or choose tcp instead of %s", listen.Listener.Name)
+	case errors.As(err, &listen):
+		return ExplainListen(listen.Listener.Name, listen.Listener.Addr, err)
+	}
+	return err
+}
+
+// WarnUnsecured says so, loudly, at each start: anybody who can send to it can put servers into its pools and take them out.
+func WarnUnsecured(log *slog.Logger, unsecured bool) {
+	if unsecured {
+		log.Warn("THIS REGISTRAR IS UNSECURED: every registration, update and peer is believed; whoever reaches it decides who serves")
+	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/registrar"
-	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -20,21 +19,15 @@ const (
 	secondKey = "2222222222222222222222222222222222"
 )
 
-// nobody is the gate and the observer of a registrar without a data plane.
-type nobody struct{}
-
-func (nobody) Admit([]netip.AddrPort, time.Time) error                { return nil }
-func (nobody) Revoke([]netip.AddrPort) error                          { return nil }
-func (nobody) PoolChanged(*handlespace.Pool, []handlespace.Departure) {}
-
 // serve runs a real registrar until the test ends, which knows pe-1, pe-2 and pu-1.
 func serve(t testing.TB, change func(*registrar.Config)) *registrar.Registrar {
 	t.Helper()
 	cfg := registrar.Config{
-		Listen: netip.MustParseAddrPort("127.0.0.1:0"), ServerID: 0xf00d,
+		ASAP:      []registrar.Listener{{Addr: netip.MustParseAddrPort("127.0.0.1:0")}},
+		ServerID:  0xf00d,
 		Keys:      keys(t, "pe-1:"+firstKey+"\npe-2:"+secondKey+"\npu-1:"+goodKey),
 		KeepAlive: registrar.KeepAlive{Interval: time.Hour, Timeout: time.Hour},
-		Gate:      nobody{}, Observer: nobody{}, Log: slog.New(slog.DiscardHandler),
+		Log:       slog.New(slog.DiscardHandler),
 	}
 	for _, name := range []string{"pe-1", "pe-2"} {
 		cfg.Grants = append(cfg.Grants, registrar.Grant{

@@ -54,7 +54,7 @@ func BenchmarkProgram(b *testing.B) {
 func newBenchFixture(b *testing.B) *fixture {
 	f := newFixture(b)
 	f.pool(web(), element1)
-	must(b, f.guard.Admit(addrPorts(client), time.Now().Add(time.Hour)))
+	must(b, f.guard.Admit(addrPorts(registrar)[0], addrPorts(client), time.Now().Add(time.Hour)))
 	f.change(func(p *bpf.WeirParameters) {
 		p.SourcePerSecond = 1<<32 - 1
 		p.Rates[bpf.WeirBudgetBUDGET_NEWCOMERS].Interval = 0

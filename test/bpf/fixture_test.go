@@ -168,7 +168,7 @@ func (f *fixture) load(dir string) {
 	// the same one in all of its eight tries.
 	f.change(func(p *bpf.WeirParameters) { p.SelectKey = [2]uint64{1, 2} })
 	var err error
-	f.guard, err = maps.OpenGuard(f.maps, netip.MustParseAddrPort(registrar))
+	f.guard, err = maps.OpenGuard(f.maps, []netip.AddrPort{netip.MustParseAddrPort(registrar)}, nil)
 	must(f, err)
 	f.steering, err = maps.OpenSteering(f.maps, services())
 	must(f, err)

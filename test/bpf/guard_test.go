@@ -34,7 +34,7 @@ func coarse() uint64 {
 func TestAdmitted(t *testing.T) {
 	f := newFixture(t)
 	peer := []netip.AddrPort{addrPort(client)}
-	must(t, f.guard.Admit(peer, time.Now().Add(time.Hour)))
+	must(t, f.guard.Admit(addrPorts(registrar)[0], peer, time.Now().Add(time.Hour)))
 	for _, flags := range []packet.Flags{syn, synAck, ack, ack | packet.PSH, fin | ack, rst, rst | ack, ack | packet.URG} {
 		f.passes("of the session, "+flags.String(), tcp(client, registrar, flags, ""), "guard_admitted")
 	}
@@ -43,10 +43,10 @@ func TestAdmitted(t *testing.T) {
 	f.dropped("another host", tcp("10.64.0.2:40000", registrar, ack, ""), "guard_unknown_flow")
 	f.dropped("impossible flags", tcp(client, registrar, syn|fin, ""), "guard_malformed")
 
-	must(t, f.guard.Admit(peer, time.Now().Add(-time.Second)))
+	must(t, f.guard.Admit(addrPorts(registrar)[0], peer, time.Now().Add(-time.Second)))
 	f.dropped("its time is over", tcp(client, registrar, ack, ""), "guard_unknown_flow")
-	must(t, f.guard.Admit(peer, time.Now().Add(time.Hour)))
-	must(t, f.guard.Revoke(peer))
+	must(t, f.guard.Admit(addrPorts(registrar)[0], peer, time.Now().Add(time.Hour)))
+	must(t, f.guard.Revoke(addrPorts(registrar)[0], peer))
 	f.dropped("it was revoked", tcp(client, registrar, ack, ""), "guard_unknown_flow")
 }
 
