@@ -5,13 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
-	"os"
-	"os/signal"
-	"strings"
-	"sync"
-	"syscall"
 
 	"github.com/weir-lb/weir/agent/edge"
 )
@@ -49,44 +43,8 @@ func runEdge(ctx context.Context, args []string, env env) error {
 	case *remove:
 		return edge.Remove(cfg)
 	}
-	return serveEdge(ctx, *file, cfg, newLogger(env.stderr, cfg.LogLevel))
-}
-
-// serveEdge runs the gateway, and reads file again at each SIGHUP.
-func serveEdge(ctx context.Context, file string, cfg edge.Config, log *slog.Logger) error {
-	ctx, cancel := context.WithCancel(ctx)
-	hangups := make(chan os.Signal, 1) // more at once are one
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	reload := make(chan edge.Config)
-	var reader sync.WaitGroup
-	defer reader.Wait()
-	defer cancel()
-	reader.Go(func() { rereadEdge(ctx, file, hangups, reload, log) })
-	return edge.Run(ctx, cfg, log, reload)
-}
-
-func rereadEdge(ctx context.Context, file string, hangups <-chan os.Signal, reload chan<- edge.Config, log *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangups:
-		}
-		cfg, err := edge.LoadConfig(file, interfaceNames)
-		if err != nil {
-			for fault := range strings.Lines(err.Error()) {
-				log.Error("the configuration is not taken", "fault", strings.TrimSpace(fault))
-			}
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case reload <- cfg:
-			log.Info("the configuration was read again", "file", file)
-		}
-	}
+	load := func() (edge.Config, error) { return edge.LoadConfig(*file, interfaceNames) }
+	return serve(ctx, *file, cfg, newLogger(env.stderr, cfg.LogLevel), load, edge.Run)
 }
 
 func interfaceNames() ([]string, error) {

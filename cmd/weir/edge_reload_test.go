@@ -16,6 +16,8 @@ import (
 	"github.com/weir-lb/weir/agent/edge"
 )
 
+func loadEdge() (edge.Config, error) { return edge.LoadConfig("edge.yaml", interfaceNames) }
+
 // A faulty file is reported and the next good one is taken.
 func TestEdgeReadsItsConfigurationAgain(t *testing.T) {
 	writeEdgeYAML(t, edgeYAML+"recovery: soon\n")
@@ -26,7 +28,7 @@ func TestEdgeReadsItsConfigurationAgain(t *testing.T) {
 	go func() {
 		defer close(done)
 		defer log.Close()
-		rereadEdge(ctx, "edge.yaml", hangups, reload, slog.New(slog.NewTextHandler(log, nil)))
+		reread(ctx, "edge.yaml", hangups, reload, slog.New(slog.NewTextHandler(log, nil)), loadEdge)
 	}()
 	lines := bufio.NewScanner(logs)
 	hangups <- syscall.SIGHUP
@@ -56,7 +58,7 @@ func TestEdgeReloadEndsWithItsContext(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		rereadEdge(ctx, "edge.yaml", hangups, make(chan edge.Config), slog.New(slog.DiscardHandler))
+		reread(ctx, "edge.yaml", hangups, make(chan edge.Config), slog.New(slog.DiscardHandler), loadEdge)
 	}()
 	hangups <- syscall.SIGHUP
 	cancel()

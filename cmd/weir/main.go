@@ -32,9 +32,10 @@ type env struct {
 func commands() []command {
 	return []command{
 		{"edge", "run the gateway: the registrar, its guard and the steering", runEdge},
+		{"registrar", "run a registrar without a data plane", runRegistrar},
 		{"pe", "keep a server registered in a pool (the sidecar)", runPE},
 		{"resolve", "show the elements of a pool, as a pool user sees them", runResolve},
-		{"status", "show the gateway on this machine", runStatus},
+		{"status", "show the gateway or the registrar on this machine", runStatus},
 		{"decode", "print the ASAP and ENRP messages of a capture", runDecode},
 		{"demo", "show a whole deployment on real traffic", runDemo},
 		{"version", "print the version of this binary", runVersion},

@@ -6,19 +6,24 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/weir-lb/weir/agent/edge"
 	"github.com/weir-lb/weir/agent/operate"
+	"github.com/weir-lb/weir/agent/server"
 )
 
 const statusHelp = `
 Usage: weir status [--control PATH] [--json] [--watch INTERVAL]
 
 Shows the gateway on this machine: services, elements, flows, and what became
-of the packets, drops first.`
+of the packets, drops first. Without a gateway, or with its control socket as
+--control, the registrar: the other registrars, pools and their elements.`
 
 // clearScreen puts the cursor in the first corner and erases to the last.
 const clearScreen = "\x1b[H\x1b[2J"
@@ -33,7 +38,7 @@ type statusView struct {
 
 func runStatus(ctx context.Context, args []string, env env) error {
 	fs := newFlags("status", statusHelp, env)
-	control := fs.String("control", operate.Edge.DefaultControl(), "the `path` of the edge's control socket")
+	control := fs.String("control", defaultControl(), "the `path` of the control socket")
 	asJSON := fs.Bool("json", false, "print the status as one JSON document")
 	watch := fs.Duration("watch", 0, "show it again after each `interval`, such as 1s, until interrupted")
 	if err := parseFlags(fs, args); err != nil {
@@ -59,11 +64,43 @@ func (v statusView) show(ctx context.Context) error {
 		_, err := v.out.Write(document)
 		return err
 	}
-	var status edge.Status
-	if err := json.Unmarshal(document, &status); err != nil {
+	status, err := parseStatus(document)
+	if err != nil {
 		return fmt.Errorf("read the status from %s: %w", v.control, err)
 	}
 	return status.WriteTable(v.out, time.Now())
+}
+
+// table is a status that can be shown to people.
+type table interface {
+	WriteTable(w io.Writer, now time.Time) error
+}
+
+// parseStatus reads the document of whoever answered, by its role; a gateway of an earlier version has none.
+func parseStatus(document []byte) (table, error) {
+	var who struct {
+		Role operate.Role `json:"role"`
+	}
+	if err := json.Unmarshal(document, &who); err != nil {
+		return nil, err
+	}
+	if who.Role == operate.Registrar {
+		var status server.Status
+		return &status, json.Unmarshal(document, &status)
+	}
+	var status edge.Status
+	return &status, json.Unmarshal(document, &status)
+}
+
+// defaultControl is the gateway's control socket, or the registrar's if only that is there.
+func defaultControl() string {
+	edge, registrar := operate.Edge.DefaultControl(), operate.Registrar.DefaultControl()
+	if _, err := os.Lstat(edge); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(registrar); err == nil {
+			return registrar
+		}
+	}
+	return edge
 }
 
 // watch shows the status until ctx ends. An edge that does not answer is waited
