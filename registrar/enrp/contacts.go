@@ -113,12 +113,15 @@ func (c *Core) locate(server wire.ServerID, t wire.Transport) {
 	}
 }
 
-// unlocate forgets where a peer was that is no longer one, unless we were told to look there.
+// unlocate forgets where a peer was that is no longer one, unless we were told to look there. An attempt that is under way
+// is its last: without it, there could be any number of them.
 func (c *Core) unlocate(p *peer) {
-	c.contacts = slices.DeleteFunc(c.contacts, func(ct *contact) bool { return !ct.fixed && ct.server == p.id })
+	c.contacts = slices.DeleteFunc(c.contacts, func(ct *contact) bool {
+		return !ct.fixed && ct.server == p.id && ct.dial == 0
+	})
 	for _, ct := range c.contacts {
 		if ct.server == p.id {
-			ct.server = ct.configured
+			ct.server, ct.failures = ct.configured, maxFailures
 		}
 	}
 }

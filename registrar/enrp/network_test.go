@@ -25,6 +25,7 @@ type network struct {
 	sessions uint64
 	elements []*server
 	calm     bool // the elements do not register at two registrars within a second
+	over     bool // the elements do nothing any more
 	wrong    []string
 }
 

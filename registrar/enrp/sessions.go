@@ -33,6 +33,9 @@ type session struct {
 // Connected takes in a new session. dial is the ID of the Dial that led to it, 0 if the other side dialled.
 func (c *Core) Connected(now time.Time, from From, dial uint64) []Action {
 	s := step{now: now}
+	if old := c.sessions[from.Session]; old != nil { // a number comes again only if its session is over
+		c.end(&s, old)
+	}
 	if len(c.sessions) >= maxSessions*c.cfg.MaxPeers {
 		s.do(Hangup{from.Session})
 		c.dialled(now, dial, nil)

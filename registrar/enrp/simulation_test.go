@@ -178,6 +178,9 @@ func (n *network) reach(x *node, t enrp.TakeOver) {
 // again every now and then, which mends what its haste may have done.
 func (n *network) mind(e *server) {
 	n.in(100*time.Millisecond, 3*time.Second, func() {
+		if n.over {
+			return
+		}
 		if e.alive && (!e.connected() || !n.calm && n.rnd.IntN(20) == 0) {
 			if e.connected() {
 				n.registerAt(e, e.home)
@@ -310,6 +313,7 @@ func TestSimulation(t *testing.T) {
 			n.run(n.between(0, 2*time.Second))
 		}
 		n.settle(3 * time.Minute)
+		n.over = true
 		before := n.mismatches()
 		n.run(10 * time.Second)
 		wrong := n.agree()
