@@ -58,7 +58,7 @@ func (c *Core) learn(s *step, k handlespace.Key, home wire.ServerID, we wire.Poo
 	} else {
 		c.counters.Relearned++
 	}
-	c.registered(k.Pool, e)
+	c.registered(k.Pool, e, changed)
 	if changed {
 		s.change(k.Pool)
 	}

@@ -21,7 +21,7 @@ func (c *Core) register(s *step, from handlespace.Identity, m *wire.Registration
 		return
 	}
 	c.attach(s, from, k, e.Life)
-	c.registered(k.Pool, e)
+	c.registered(k.Pool, e, changed)
 	if changed {
 		s.change(k.Pool)
 	}
@@ -62,13 +62,13 @@ func (c *Core) mayRegister(from handlespace.Identity) *wire.Error {
 }
 
 // registered tells the pool's selector, which comes with the pool.
-func (c *Core) registered(h wire.PoolHandle, e *handlespace.Element) {
+func (c *Core) registered(h wire.PoolHandle, e *handlespace.Element, changed bool) {
 	selector := c.selectors[h]
 	if selector == nil {
 		selector = policy.New(e.Policy.Type)
 		c.selectors[h] = selector
 	}
-	selector.Registered(e)
+	selector.Registered(e, changed)
 }
 
 // room checks that a new element would not be one too many, and that one from elsewhere would not be for its new owner.

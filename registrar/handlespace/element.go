@@ -41,6 +41,7 @@ type Element struct {
 	Life     int32  // s, wire.LifeInfinite for ever
 	slot     uint32 // see Slot
 	Identity string // the name of who registered it here; "" if another registrar told of it
+	by       Identity
 	User     wire.Transport
 	Policy   wire.Policy
 	ASAP     *wire.Transport // where it speaks ASAP over SCTP; nil if it came over TCP
@@ -66,9 +67,9 @@ type roomy struct {
 }
 
 // newElement is an Up element that shares no memory with we but the ASAP transport, which is never written to.
-func newElement(we *wire.PoolElement, home wire.ServerID, identity string, slot uint32) *Element {
+func newElement(we *wire.PoolElement, home wire.ServerID, by Identity, slot uint32) *Element {
 	r := &roomy{Element: Element{
-		ID: we.ID, Home: home, Life: we.Life, slot: slot, Identity: identity, User: we.User, Policy: we.Policy, ASAP: we.ASAP,
+		ID: we.ID, Home: home, Life: we.Life, slot: slot, Identity: by.Name(), by: by, User: we.User, Policy: we.Policy, ASAP: we.ASAP,
 	}}
 	r.User.Addrs = append(r.addr[:0], we.User.Addrs...)
 	r.User.Opaque = slices.Clone(we.User.Opaque)
@@ -79,14 +80,14 @@ func newElement(we *wire.PoolElement, home wire.ServerID, identity string, slot 
 // copy is an element like e, to be changed before anybody else sees it.
 func (e *Element) copy() *Element {
 	we := e.Wire()
-	next := newElement(&we, e.Home, e.Identity, e.slot)
+	next := newElement(&we, e.Home, e.by, e.slot)
 	next.State = e.State
 	return next
 }
 
 // is says whether e is just what newElement would make of this.
-func (e *Element) is(we *wire.PoolElement, home wire.ServerID, identity string) bool {
-	return e.Home == home && e.Life == we.Life && e.State == Up && e.Identity == identity &&
+func (e *Element) is(we *wire.PoolElement, home wire.ServerID, by Identity) bool {
+	return e.Home == home && e.Life == we.Life && e.State == Up && e.by == by &&
 		equalTransports(&e.User, &we.User) && equalTransports(e.ASAP, we.ASAP) &&
 		e.Policy.Type == we.Policy.Type && bytes.Equal(e.Policy.Data, we.Policy.Data)
 }

@@ -6,14 +6,17 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // owner is all elements of the identities of one name.
 type owner struct{ elements []owned }
 
-// owned is where an element is seated.
+// owned is one of them.
 type owned struct {
 	pool *pool
+	id   wire.PEID
 	slot uint32
 }
 
@@ -34,7 +37,7 @@ func (s *Space) Owned(name string) []Key {
 	}
 	keys := make([]Key, len(o.elements))
 	for i, e := range o.elements {
-		keys[i] = Key{e.pool.handle, e.pool.seats[e.slot].element.ID}
+		keys[i] = Key{e.pool.handle, e.id}
 	}
 	slices.SortFunc(keys, Key.compare)
 	return keys
@@ -52,34 +55,36 @@ func (s *Space) Owner(k Key) Identity {
 	if e == nil {
 		return Identity{}
 	}
-	return s.pools[k.Pool].seats[e.slot].by
+	return e.by
 }
 
-// own gives the element in this slot to by.
-func (s *Space) own(p *pool, slot uint32, by Identity) {
-	o := s.owners[by.Name()]
+// own notes who owns an element, if somebody does.
+func (s *Space) own(p *pool, e *Element) {
+	if e.by.IsZero() {
+		return
+	}
+	o := s.owners[e.Identity]
 	if o == nil {
 		o = &owner{}
-		s.owners[by.Name()] = o
+		s.owners[e.Identity] = o
 	}
-	p.seats[slot].by, p.seats[slot].place = by, len(o.elements)
-	o.elements = append(o.elements, owned{p, slot})
+	p.places[e.slot] = uint32(len(o.elements))
+	o.elements = append(o.elements, owned{p, e.ID, e.slot})
 }
 
 // disown takes an element from its owner, if it has one.
 func (s *Space) disown(p *pool, e *Element) {
-	at := &p.seats[e.slot]
-	if at.by.IsZero() {
+	if e.by.IsZero() {
 		return
 	}
-	o, last := s.owners[at.by.Name()], len(s.owners[at.by.Name()].elements)-1
+	o, place := s.owners[e.Identity], p.places[e.slot]
+	last := len(o.elements) - 1
 	moved := o.elements[last]
-	o.elements[at.place] = moved
-	moved.pool.seats[moved.slot].place = at.place
+	o.elements[place] = moved
+	moved.pool.places[moved.slot] = place
 	o.elements[last] = owned{}
 	o.elements = o.elements[:last]
 	if last == 0 {
-		delete(s.owners, at.by.Name())
+		delete(s.owners, e.Identity)
 	}
-	at.by, at.place = Identity{}, 0
 }

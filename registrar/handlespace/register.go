@@ -10,7 +10,7 @@ import "github.com/weir-lb/weir/registrar/wire"
 // can claim an element that nobody owns here, as a pool element does whose home is gone: whether this one may, the caller
 // has to know.
 //
-// It returns the element as it is now, and whether anything has changed that a snapshot shows. Every error is a *wire.Error,
+// It returns the element as it is now, and whether anything has changed: another session that owns it is a change too. Every error is a *wire.Error,
 // and then nothing has changed: CauseSecurity without an identity, CauseInconsistentPolicy, CauseInconsistentTransport,
 // CauseInconsistentTransportUse, CauseNonUniquePEID.
 func (s *Space) Register(
@@ -57,7 +57,7 @@ func (s *Space) enter(
 	if e == nil {
 		return s.add(p, home, by, we), true, nil
 	}
-	if !by.IsZero() && e.Identity != "" && e.Identity != by.Name() {
+	if e.by != by && !by.IsZero() && e.Identity != "" && e.Identity != by.Name() {
 		return nil, false, refuse(wire.CauseNonUniquePEID, "another identity's element has this identifier", nil)
 	}
 	next, changed := s.replace(p, e, home, by, we)
@@ -65,31 +65,27 @@ func (s *Space) enter(
 }
 
 func (s *Space) add(p *pool, home wire.ServerID, by Identity, we *wire.PoolElement) *Element {
-	e := newElement(we, home, by.Name(), p.seat())
+	e := newElement(we, home, by, p.seat())
 	s.elements++
 	s.put(p, e)
 	s.settle(Key{p.handle, e.ID}, home)
-	if !by.IsZero() {
-		s.own(p, e.slot, by)
-	}
+	s.own(p, e)
 	return e
 }
 
 func (s *Space) replace(p *pool, e *Element, home wire.ServerID, by Identity, we *wire.PoolElement) (*Element, bool) {
-	if p.seats[e.slot].by != by {
-		s.disown(p, e)
-		if !by.IsZero() {
-			s.own(p, e.slot, by)
-		}
-	}
-	if e.is(we, home, by.Name()) {
+	if e.is(we, home, by) {
 		return e, false
 	}
 	if e.Home != home {
 		s.depart(Key{p.handle, e.ID}, e.Home)
 		s.settle(Key{p.handle, e.ID}, home)
 	}
-	next := newElement(we, home, by.Name(), e.slot)
+	next := newElement(we, home, by, e.slot)
+	if e.Identity != next.Identity {
+		s.disown(p, e)
+		s.own(p, next)
+	}
 	s.put(p, next)
 	return next, true
 }
@@ -107,7 +103,7 @@ func (s *Space) Deregister(by Identity, k Key) (*Element, error) {
 
 // found is a pool without elements that agrees with its founder (RFC 5352 3.1 rule 1).
 func found(h wire.PoolHandle, founder *wire.PoolElement) *pool {
-	e := newElement(founder, 0, "", 0) // a copy, which nobody else writes to
+	e := newElement(founder, 0, Identity{}, 0) // a copy, which nobody else writes to
 	return &pool{
 		Pool:      Pool{handle: h, policy: e.Policy, protocol: e.User.Protocol, use: e.User.Use},
 		transport: e.User,

@@ -32,20 +32,13 @@ func New() *Space {
 	}
 }
 
-// pool is one that is there, and how each of its elements is seated.
+// pool is one that is there.
 type pool struct {
 	Pool            // the elements as they are now
 	latest    *Pool // the snapshot of just that; nil if none was asked for since the last change
 	transport wire.Transport
-	seats     []seat // by slot
-	free      []uint32
-}
-
-// seat is what the Space knows of an element beside what everybody sees. A free one is zero.
-type seat struct {
-	element *Element
-	by      Identity // who owns it, in which session
-	place   int      // in its owner's list
+	places    []uint32 // by slot, where the element is in its owner's list, if it has an owner
+	free      []uint32 // slots below len(places)
 }
 
 // Len is the number of elements in all pools.
@@ -150,7 +143,6 @@ func (s *Space) Remove(k Key) *Element {
 	s.disown(p, e)
 	s.depart(k, e.Home)
 	p.elements.remove(e.ID)
-	p.seats[e.slot] = seat{}
 	p.free = append(p.free, e.slot)
 	s.touch(p)
 	s.elements--
@@ -163,7 +155,6 @@ func (s *Space) Remove(k Key) *Element {
 // put stores e in p, which may be a pool that is not in the Space yet.
 func (s *Space) put(p *pool, e *Element) {
 	p.elements.put(e)
-	p.seats[e.slot].element = e
 	s.touch(p)
 }
 
@@ -189,6 +180,6 @@ func (p *pool) seat() uint32 {
 		p.free = p.free[:last]
 		return slot
 	}
-	p.seats = append(p.seats, seat{})
-	return uint32(len(p.seats) - 1)
+	p.places = append(p.places, 0)
+	return uint32(len(p.places) - 1)
 }

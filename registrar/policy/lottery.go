@@ -25,20 +25,24 @@ type lottery struct {
 	groups [others + 1][]ticket
 	sums   [others]uint64 // of the groups' weights; of 2^31 elements it is below 2^63
 	sum    uint64         // of all
-	places []drawer       // by slot
+	places []drawer       // by slot; of an element that cannot be drawn too
 	drawn  []ticket       // a resolution's, to be put back
 }
 
 // others is the group of those without a weight.
 const others = 32
 
-type ticket struct{ slot, weight uint32 }
-
-// drawer is where an element's ticket is. A slot without a ticket has the zero drawer.
-type drawer struct {
-	group uint32 // and 1
-	index uint32
+type ticket struct {
+	element *handlespace.Element
+	slot    uint32
+	weight  uint32
 }
+
+// drawer is where an element's ticket is: the number of its group and 1, and which of the group. The ticket of an element
+// that cannot be drawn is nowhere, and a free slot's drawer is zero.
+type drawer struct{ group, index uint32 }
+
+const nowhere = others + 2
 
 // chance is an element's weight, and whether it may be drawn without any.
 func chance(p wire.Policy) (weight uint32, other bool) {
@@ -53,19 +57,31 @@ func chance(p wire.Policy) (weight uint32, other bool) {
 	return 0, true
 }
 
-func (l *lottery) put(e *handlespace.Element, _ bool) {
-	l.places = grow(l.places, e.Slot())
+func (l *lottery) put(e *handlespace.Element, _ bool) (added bool) {
 	weight, other := chance(e.Policy)
-	l.remove(e)
-	if e.State == handlespace.Up && (weight > 0 || other) {
-		l.enter(ticket{uint32(e.Slot()), weight})
-	}
-}
-
-func (l *lottery) remove(e *handlespace.Element) {
-	if at := l.places[e.Slot()]; at.group > 0 {
+	able := e.State == handlespace.Up && (weight > 0 || other)
+	at := *seat(&l.places, e)
+	if at.group > 0 && at.group != nowhere {
+		if t := &l.groups[at.group-1][at.index]; able && t.weight == weight {
+			t.element = e
+			return false
+		}
 		l.leave(at)
 	}
+	l.places[e.Slot()] = drawer{group: nowhere}
+	if able {
+		l.enter(ticket{e, uint32(e.Slot()), weight})
+	}
+	return at.group == 0
+}
+
+func (l *lottery) remove(e *handlespace.Element) (removed bool) {
+	at := *seat(&l.places, e)
+	if at.group > 0 && at.group != nowhere {
+		l.leave(at)
+	}
+	l.places[e.Slot()] = drawer{}
+	return at.group > 0
 }
 
 func (l *lottery) enter(t ticket) {
@@ -82,7 +98,7 @@ func (l *lottery) leave(at drawer) {
 	t, last := tickets[at.index], tickets[len(tickets)-1]
 	tickets[at.index] = last
 	l.places[last.slot] = at
-	l.places[t.slot] = drawer{}
+	tickets[len(tickets)-1] = ticket{}
 	l.groups[g] = tickets[:len(tickets)-1]
 	l.weigh(int(g), -uint64(t.weight))
 }
@@ -95,11 +111,11 @@ func (l *lottery) weigh(g int, weight uint64) {
 	}
 }
 
-func (l *lottery) choose(rnd *rand.Rand, limit int, chosen []uint32) []uint32 {
+func (l *lottery) choose(rnd *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
 	for len(chosen) < limit && l.sum > 0 {
 		at := l.draw(rnd)
 		t := l.groups[at.group-1][at.index]
-		chosen = append(chosen, t.slot)
+		chosen = append(chosen, t.element)
 		if len(chosen) < limit { // the last need not be out of the way
 			l.leave(at)
 			l.drawn = append(l.drawn, t)
@@ -108,11 +124,12 @@ func (l *lottery) choose(rnd *rand.Rand, limit int, chosen []uint32) []uint32 {
 	for _, t := range l.drawn {
 		l.enter(t)
 	}
+	clear(l.drawn)
 	l.drawn = l.drawn[:0]
 	rest := l.groups[others]
 	for i := 0; i < len(rest) && len(chosen) < limit; i++ { // Fisher-Yates, as far as needed
 		j := i + rnd.IntN(len(rest)-i)
-		chosen = append(chosen, rest[j].slot)
+		chosen = append(chosen, rest[j].element)
 		if len(chosen) < limit {
 			l.swap(i, j)
 		}
@@ -142,4 +159,4 @@ func (l *lottery) swap(i, j int) {
 	l.places[rest[i].slot].index, l.places[rest[j].slot].index = uint32(i), uint32(j)
 }
 
-func (l *lottery) withdraw(uint32) {}
+func (l *lottery) withdraw(*handlespace.Element) {}

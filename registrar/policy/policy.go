@@ -26,24 +26,23 @@ func Supported(t wire.PolicyType) bool {
 // resolution. It is not safe for concurrent use.
 type Selector struct {
 	chooser
-	elements []*handlespace.Element // by slot
-	n        int
-	slots    []uint32 // of the last Select
-	chosen   []*handlespace.Element
+	counts bool // what each selection adds to an element's load
+	n      int
+	chosen []*handlespace.Element // by the last Select
 }
 
-// chooser is what a policy keeps. It knows the elements by their slots.
+// chooser is what a policy keeps of the elements, in tables by their slots.
 type chooser interface {
-	put(e *handlespace.Element, registered bool)
-	remove(e *handlespace.Element) // which was put
-	// choose appends up to limit slots; rnd may be nil unless the policy is a random one.
-	choose(rnd *rand.Rand, limit int, chosen []uint32) []uint32
-	withdraw(slot uint32)
+	put(e *handlespace.Element, registered bool) (added bool)
+	remove(e *handlespace.Element) (removed bool)
+	// choose appends up to limit elements; rnd may be nil unless the policy is a random one.
+	choose(rnd *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element
+	withdraw(e *handlespace.Element)
 }
 
 // New makes the Selector of a pool without elements that has this policy; one that is not supported is round robin.
 func New(t wire.PolicyType) *Selector {
-	s := &Selector{chooser: &robin{}}
+	s := &Selector{chooser: &robin{}, counts: t == wire.PolicyLeastUsedWithDegradation}
 	switch t {
 	case wire.PolicyWeightedRoundRobin:
 		s.chooser = &wheel{}
@@ -55,30 +54,28 @@ func New(t wire.PolicyType) *Selector {
 	return s
 }
 
-// Registered takes an element as it is after a registration, re-registration, or what another registrar told of it, even if
-// that changed nothing: the element's degradation counter is 0 again (RFC 5356 5.2.2).
-func (s *Selector) Registered(e *handlespace.Element) { s.take(e, true) }
+// Registered takes an element as it is after a registration, re-registration, or what another registrar told of it. Even if
+// that changed nothing, the element's degradation counter is 0 again (RFC 5356 5.2.2).
+func (s *Selector) Registered(e *handlespace.Element, changed bool) {
+	if changed || s.counts {
+		s.take(e, true)
+	}
+}
 
 // Put takes an element as it is after any other change.
 func (s *Selector) Put(e *handlespace.Element) { s.take(e, false) }
 
 func (s *Selector) take(e *handlespace.Element, registered bool) {
-	s.elements = grow(s.elements, e.Slot())
-	if s.elements[e.Slot()] == nil {
+	if s.put(e, registered) {
 		s.n++
 	}
-	s.elements[e.Slot()] = e
-	s.put(e, registered)
 }
 
 // Remove takes an element out; unless it is in, nothing happens.
 func (s *Selector) Remove(e *handlespace.Element) {
-	if e.Slot() >= len(s.elements) || s.elements[e.Slot()] == nil {
-		return
+	if s.remove(e) {
+		s.n--
 	}
-	s.elements[e.Slot()] = nil
-	s.n--
-	s.remove(e)
 }
 
 // Len is how many elements are in, those that get no work too.
@@ -91,12 +88,9 @@ func (s *Selector) Len() int { return s.n }
 // RFC 5356 4.2.2 has an element several times in the circular list. A response names it at its first occurrence after the
 // head only, since a second copy tells a pool user nothing; the shares show over many resolutions.
 func (s *Selector) Select(rnd *rand.Rand, limit int) []*handlespace.Element {
-	s.slots, s.chosen = s.slots[:0], s.chosen[:0]
+	s.chosen = s.chosen[:0]
 	if limit > 0 {
-		s.slots = s.choose(rnd, limit, s.slots)
-	}
-	for _, slot := range s.slots {
-		s.chosen = append(s.chosen, s.elements[slot])
+		s.chosen = s.choose(rnd, limit, s.chosen)
 	}
 	return s.chosen
 }
@@ -104,20 +98,18 @@ func (s *Selector) Select(rnd *rand.Rand, limit int) []*handlespace.Element {
 // Withdraw takes back what the last Select selected but for the first few: those had no place in the response, so that
 // their degradation counters must not count them. The elements must still be in.
 func (s *Selector) Withdraw(but int) {
-	for _, slot := range s.slots[min(but, len(s.slots)):] {
-		s.withdraw(slot)
+	but = min(but, len(s.chosen))
+	for _, e := range s.chosen[but:] {
+		s.withdraw(e)
 	}
-	s.slots = s.slots[:min(but, len(s.slots))]
+	s.chosen = s.chosen[:but]
 }
 
-// grow makes room for an index.
-func grow[T any](list []T, index int) []T {
-	if index < len(list) {
-		return list
+// seat is the entry of an element in a table by slots, which grows for it.
+func seat[T any](table *[]T, e *handlespace.Element) *T {
+	for len(*table) <= e.Slot() {
+		var zero T
+		*table = append(*table, zero)
 	}
-	var zero T
-	for len(list) <= index {
-		list = append(list, zero)
-	}
-	return list
+	return &(*table)[e.Slot()]
 }

@@ -39,7 +39,7 @@ func newSpace() space {
 func (s space) selector() *policy.Selector {
 	c := policy.New(s.pool().Policy().Type)
 	for e := range s.pool().All() {
-		c.Registered(e)
+		c.Registered(e, true)
 	}
 	return s.follow(c)
 }
@@ -49,16 +49,17 @@ func (s space) follow(c *policy.Selector) *policy.Selector {
 	return c
 }
 
-func (s space) add(t testing.TB, id wire.PEID, p wire.Policy) {
+func (s space) add(t testing.TB, id wire.PEID, p wire.Policy) (changed bool) {
 	t.Helper()
 	user := wire.Transport{Protocol: wire.ProtocolTCP, Port: 80, Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}
-	e, _, err := s.Register(1, s.by, "p", wire.PoolElement{ID: id, Life: -1, User: user, Policy: p})
+	e, changed, err := s.Register(1, s.by, "p", wire.PoolElement{ID: id, Life: -1, User: user, Policy: p})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range *s.selectors {
-		c.Registered(e)
+		c.Registered(e, changed)
 	}
+	return changed
 }
 
 func (s space) setState(k handlespace.Key, state handlespace.State) {

@@ -24,6 +24,7 @@ type ranking struct {
 
 // candidate is an element, up or not. A free slot's is zero.
 type candidate struct {
+	element     *handlespace.Element
 	base        uint64 // the value without the degradation counter, below 2^33
 	mark        uint64 // when it was the first of its equals; 0: never
 	id          wire.PEID
@@ -53,18 +54,24 @@ func baseOf(p wire.Policy) (base uint64, degradation uint32) {
 }
 
 // put keeps an element's mark, and its counter unless it has just registered: RFC 5356 5.2.2 has it 0 after that.
-func (r *ranking) put(e *handlespace.Element, registered bool) {
-	r.candidates = grow(r.candidates, e.Slot())
-	next := r.candidates[e.Slot()]
-	next.id, next.up = e.ID, e.State == handlespace.Up
+func (r *ranking) put(e *handlespace.Element, registered bool) (added bool) {
+	c := seat(&r.candidates, e)
+	added = c.element == nil
+	next := *c
+	next.element, next.id, next.up = e, e.ID, e.State == handlespace.Up
 	next.base, next.degradation = baseOf(e.Policy)
 	if registered {
 		next.counter = 0
 	}
 	r.become(uint32(e.Slot()), next)
+	return added
 }
 
-func (r *ranking) remove(e *handlespace.Element) { r.become(uint32(e.Slot()), candidate{}) }
+func (r *ranking) remove(e *handlespace.Element) (removed bool) {
+	removed = seat(&r.candidates, e).element != nil
+	r.become(uint32(e.Slot()), candidate{})
+	return removed
+}
 
 // become changes a candidate and keeps the queue in order.
 func (r *ranking) become(slot uint32, next candidate) {
@@ -81,10 +88,10 @@ func (r *ranking) become(slot uint32, next candidate) {
 	*c = next
 }
 
-func (r *ranking) choose(_ *rand.Rand, limit int, chosen []uint32) []uint32 {
+func (r *ranking) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
 	at := place{}
 	for i := r.queue.at(at); i != nil && len(chosen) < limit; i = r.queue.at(at) {
-		chosen = append(chosen, i.slot)
+		chosen = append(chosen, r.candidates[i.slot].element)
 		at = r.queue.next(at)
 	}
 	r.count(chosen)
@@ -92,9 +99,10 @@ func (r *ranking) choose(_ *rand.Rand, limit int, chosen []uint32) []uint32 {
 }
 
 // count marks the first of each group of equals, and counts all.
-func (r *ranking) count(chosen []uint32) {
+func (r *ranking) count(chosen []*handlespace.Element) {
 	last := uint64(0)
-	for i, slot := range chosen {
+	for i, e := range chosen {
+		slot := uint32(e.Slot())
 		next := r.candidates[slot]
 		value := next.item(slot).hi
 		if i == 0 || value != last {
@@ -109,7 +117,8 @@ func (r *ranking) count(chosen []uint32) {
 	}
 }
 
-func (r *ranking) withdraw(slot uint32) {
+func (r *ranking) withdraw(e *handlespace.Element) {
+	slot := uint32(e.Slot())
 	next := r.candidates[slot]
 	next.counter -= min(next.counter, 1)
 	r.become(slot, next)

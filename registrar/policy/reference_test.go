@@ -168,8 +168,8 @@ type duel struct {
 }
 
 func (d *duel) register(t *testing.T, id wire.PEID, p wire.Policy) {
-	d.add(t, id, p)
-	d.selector.Registered(d.Find(key(id)))
+	changed := d.add(t, id, p)
+	d.selector.Registered(d.Find(key(id)), changed)
 	d.reference.put(d.Find(key(id)), true)
 }
 

@@ -12,33 +12,43 @@ import (
 // robin is the circular list of RFC 5356 4.1.2, by identifier: each resolution begins behind the first element of the one
 // before.
 type robin struct {
-	up   queue // by identifier only
-	is   []bool
-	next wire.PEID // the first identifier to consider
+	up      queue       // by identifier only
+	members []robinSeat // by slot
+	next    wire.PEID   // the first identifier to consider
 }
 
-func (r *robin) put(e *handlespace.Element, _ bool) {
-	r.is = grow(r.is, e.Slot())
-	if up := e.State == handlespace.Up; up != r.is[e.Slot()] {
-		r.is[e.Slot()] = up
-		if up {
-			r.up.insert(robinItem(e))
-		} else {
-			r.up.remove(robinItem(e))
-		}
-	}
+type robinSeat struct {
+	element *handlespace.Element // nil: free
+	up      bool
 }
 
-func (r *robin) remove(e *handlespace.Element) {
-	if r.is[e.Slot()] {
-		r.is[e.Slot()] = false
+func (r *robin) put(e *handlespace.Element, _ bool) (added bool) {
+	m := seat(&r.members, e)
+	was, is := m.up, e.State == handlespace.Up
+	added = m.element == nil
+	*m = robinSeat{e, is}
+	switch {
+	case is && !was:
+		r.up.insert(robinItem(e))
+	case was && !is:
 		r.up.remove(robinItem(e))
 	}
+	return added
+}
+
+func (r *robin) remove(e *handlespace.Element) (removed bool) {
+	m := seat(&r.members, e)
+	removed = m.element != nil
+	if m.up {
+		r.up.remove(robinItem(e))
+	}
+	*m = robinSeat{}
+	return removed
 }
 
 func robinItem(e *handlespace.Element) item { return item{id: e.ID, slot: uint32(e.Slot())} }
 
-func (r *robin) choose(_ *rand.Rand, limit int, chosen []uint32) []uint32 {
+func (r *robin) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
 	at := r.up.seek(item{id: r.next})
 	if r.up.at(at) == nil {
 		at = place{}
@@ -49,7 +59,7 @@ func (r *robin) choose(_ *rand.Rand, limit int, chosen []uint32) []uint32 {
 	}
 	r.next = first.id + 1 // after the highest identifier of all this is 0: the beginning
 	for i := first; len(chosen) < limit; {
-		chosen = append(chosen, i.slot)
+		chosen = append(chosen, r.members[i.slot].element)
 		at = r.up.next(at)
 		if i = r.up.at(at); i == nil {
 			at = place{}
@@ -62,4 +72,4 @@ func (r *robin) choose(_ *rand.Rand, limit int, chosen []uint32) []uint32 {
 	return chosen
 }
 
-func (r *robin) withdraw(uint32) {}
+func (r *robin) withdraw(*handlespace.Element) {}

@@ -18,9 +18,14 @@ import (
 // Only each element's next occurrence is kept, and those that stay as they are keep it, so that a pool that changes often is
 // as fair as one that never does.
 type wheel struct {
-	queue queue        // of the next occurrences, by time
-	next  []occurrence // by slot; of weight 0: not in
-	now   occurrence   // the last that was used; the zero value is the beginning of time
+	queue queue       // of the next occurrences, by time
+	next  []wheelSeat // by slot
+	now   occurrence  // the last that was used; the zero value is the beginning of time
+}
+
+type wheelSeat struct {
+	element    *handlespace.Element // nil: free
+	occurrence                      // of weight 0: not in
 }
 
 // occurrence is the time at which an element is in the list.
@@ -30,48 +35,56 @@ type occurrence struct {
 	round  uint64
 }
 
-func (w *wheel) put(e *handlespace.Element, _ bool) {
-	w.next = grow(w.next, e.Slot())
+func (w *wheel) put(e *handlespace.Element, _ bool) (added bool) {
+	m := seat(&w.next, e)
+	added, m.element = m.element == nil, e
 	weight := weight(wire.PolicyWeightedRoundRobin, e)
 	if e.State != handlespace.Up {
 		weight = 0
 	}
-	if o := &w.next[e.Slot()]; o.weight != weight {
-		w.remove(e)
-		*o = w.enter(weight)
+	if m.weight != weight {
+		w.leave(m)
+		m.occurrence = w.enter(weight)
 		if weight > 0 {
-			w.queue.insert(o.item(e.ID, uint32(e.Slot())))
+			w.queue.insert(m.item())
 		}
 	}
+	return added
 }
 
-func (w *wheel) remove(e *handlespace.Element) {
-	o := &w.next[e.Slot()]
-	if o.weight > 0 {
-		w.queue.remove(o.item(e.ID, uint32(e.Slot())))
+func (w *wheel) remove(e *handlespace.Element) (removed bool) {
+	m := seat(&w.next, e)
+	removed = m.element != nil
+	w.leave(m)
+	*m = wheelSeat{}
+	return removed
+}
+
+func (w *wheel) leave(m *wheelSeat) {
+	if m.weight > 0 {
+		w.queue.remove(m.item())
 	}
-	*o = occurrence{}
 }
 
 // choose: the elements in order of their first occurrence are those in order of their next one.
-func (w *wheel) choose(_ *rand.Rand, limit int, chosen []uint32) []uint32 {
+func (w *wheel) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
 	at := place{}
 	first := w.queue.at(at)
 	if first == nil {
 		return chosen
 	}
 	for i := first; i != nil && len(chosen) < limit; i = w.queue.at(at) {
-		chosen = append(chosen, i.slot)
+		chosen = append(chosen, w.next[i.slot].element)
 		at = w.queue.next(at)
 	}
-	o := &w.next[first.slot]
-	w.now = *o
-	o.advance()
-	w.queue.replace(*first, o.item(first.id, first.slot))
+	m, was := &w.next[first.slot], *first
+	w.now = m.occurrence
+	m.advance()
+	w.queue.replace(was, m.item())
 	return chosen
 }
 
-func (w *wheel) withdraw(uint32) {}
+func (w *wheel) withdraw(*handlespace.Element) {}
 
 // enter is the first occurrence of a new element that is not before now.
 func (w *wheel) enter(weight uint32) occurrence {
@@ -100,8 +113,8 @@ func (o *occurrence) advance() {
 }
 
 // item has the time in units of 2^-65, rounded down: fractions of denominators below 2^33 that differ, differ by more.
-func (o *occurrence) item(id wire.PEID, slot uint32) item {
-	odd, weight := 2*uint64(o.turn)+1, uint64(o.weight)
+func (m *wheelSeat) item() item {
+	odd, weight := 2*uint64(m.turn)+1, uint64(m.weight)
 	lo, _ := bits.Div64(odd%weight, 0, weight)
-	return item{hi: o.round<<1 | odd/weight, lo: lo, id: id, slot: slot}
+	return item{hi: m.round<<1 | odd/weight, lo: lo, id: m.element.ID, slot: uint32(m.element.Slot())}
 }
