@@ -42,7 +42,7 @@ type Refused struct {
 }
 
 // Reach asks for an association with an element at its ASAP transport, for Reached; if it cannot be set up, for Unreached.
-// A caller that cannot try at all does nothing.
+// A caller that cannot try at all does nothing. There is one at a time for an element.
 type Reach struct {
 	Key       handlespace.Key
 	Transport wire.Transport

@@ -38,7 +38,7 @@ func (c *Core) live(s *step, k handlespace.Key, life int32) {
 	w := c.watched(k)
 	if w.bond != foreign {
 		c.hangUp(s, w)
-		*w = watch{key: k, index: w.index, bond: foreign}
+		*w = watch{key: k, index: w.index, bond: foreign, reaching: w.reaching}
 	}
 	w.expires = end(s.now, life)
 	if w.expires != 0 {

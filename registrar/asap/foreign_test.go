@@ -112,39 +112,43 @@ func TestForeignIsReported(t *testing.T) {
 	theirs := []event{learns(0, peerA, "web", 1, speaksASAP)}
 	reach := []string{"reach web 1 at [10.0.0.1] port 5000"}
 	tried := then(theirs, reports(1, "r", "web", 1))
-	asked := then(tried, reaches(1.1, "a.9", "web", 1))
+	asked := then(tried, reaches(1.1, again, "web", 1))
+	stays := then(asked, acks(1.2, again, "web", 1))
 	three := then(tried, reports(1, "s", "web", 1), reports(1, "t", "web", 1))
+	closed := "close " + string(again)
+	welcome := func(p peer) string { return string(p) + " <- registration R=0 web 1" }
 	checkRules(t, []rule{
 		{"it is reached at its ASAP transport", theirs, reports(1, "r", "web", 1), reach},
-		{"a repeated report does not do it at once", tried, reports(1.5, "r", "web", 1), nil},
-		{"and asked, with the H flag 0", tried, reaches(1.1, "a.9", "web", 1), []string{"a.9 <- keep-alive H=false 0x0000f00d web 1"}},
-		{"if it answers, that was all", asked, acks(1.2, "a.9", "web", 1), []string{"close a.9"}},
-		{"and it stays", then(asked, acks(1.2, "a.9", "web", 1)), passes(100), nil},
-		{"if it does not, it is removed", asked, passes(4.2), []string{"web: 1 lost", "close a.9"}},
+		{"once at a time", tried, reports(20, "s", "web", 1), nil},
+		{"and asked, with the H flag 0", tried, reaches(1.1, again, "web", 1), []string{string(again) + " <- keep-alive H=false 0x0000f00d web 1"}},
+		{"if it answers, that was all", asked, acks(1.2, again, "web", 1), []string{closed}},
+		{"and it stays", stays, passes(100), nil},
+		{"a repeated report does not reach it at once", stays, reports(1.5, "r", "web", 1), nil},
+		{"another's does", stays, reports(1.5, "s", "web", 1), reach},
+		{"if it does not answer, it is removed", asked, passes(4.2), []string{"web: 1 lost", closed}},
 		{"if it cannot be reached, it is removed", tried, reachesNobody(1.1, "web", 1), []string{"web: 1 unreachable"}},
-		{"its home's news meanwhile change nothing about that", then(asked, learns(2, peerA, "web", 1)), passes(4.2), []string{"web: 1 lost", "close a.9"}},
 		{
-			"threats 2.2.3: a secured registrar asks nobody who has proven nothing",
-			tried, reaches(1.1, "plain@10.0.0.1/sctp", "web", 1), []string{"close plain@10.0.0.1/sctp"},
+			"its home's news meanwhile change nothing about that",
+			then(asked, learns(2, peerA, "web", 1)), passes(4.2), []string{"web: 1 lost", closed},
 		},
-		{"nor one who may not serve there", tried, reaches(1.1, "r", "web", 1), []string{"close r"}},
+		{"who is somewhere else is not asked", tried, reaches(1.1, two, "web", 1), []string{"close " + string(two)}},
 		{"more than MAX-BAD-PE-REPORT remove it", three, reports(1, "b", "web", 1), []string{"web: 1 unreachable"}},
-		{"an association to what is gone is closed", nil, reaches(1, "a", "web", 1), []string{"close a"}},
+		{"an association to what is gone is closed", nil, reaches(1, again, "web", 1), []string{closed}},
 		{
 			"so is one to an element that registered meanwhile",
-			then(tried, registers(1.1, "a", "web", 1)), reaches(1.2, "a.9", "web", 1), []string{"close a.9"},
+			then(tried, registers(1.1, one, "web", 1)), reaches(1.2, again, "web", 1), []string{closed},
 		},
 		{
 			"and one that is being used when it registers",
-			asked, registers(1.2, "a", "web", 1),
-			[]string{"web: 1 up", "a <- registration R=0 web 1", "close a.9"},
+			asked, registers(1.2, one, "web", 1), []string{"web: 1 up", welcome(one), closed},
 		},
-		{
-			"but not if it registers over that",
-			asked, registers(1.2, "a.9", "web", 1),
-			[]string{"web: 1 up", "a.9 <- registration R=0 web 1"},
-		},
+		{"but not if it registers over that", asked, registers(1.2, again, "web", 1), []string{"web: 1 up", welcome(again)}},
 		{"one without an ASAP transport cannot be asked", []event{learns(0, peerA, "web", 1)}, reports(1, "r", "web", 1), nil},
+	}, unsecured)
+	checkRules(t, []rule{
+		{"threats 2.2.3: a secured registrar reaches nobody without TLS", theirs, reports(1, "r", "web", 1), nil},
+		{"but counts", three, reports(1, "b", "web", 1), []string{"web: 1 unreachable"}},
+		{"and believes no association", tried, reaches(1.1, again, "web", 1), []string{closed}},
 	})
 }
 

@@ -103,6 +103,8 @@ func (c *Core) attach(s *step, by handlespace.Identity, k handlespace.Key, life 
 			c.hangUp(s, w)
 		}
 	}
-	*w = watch{key: k, index: w.index, probe: c.nextProbe(s.now), expires: end(s.now, life)}
+	*w = watch{
+		key: k, index: w.index, reaching: w.reaching, probe: c.nextProbe(s.now), expires: end(s.now, life),
+	}
 	c.due.moved(w)
 }

@@ -37,33 +37,44 @@ func (c *Core) adopt(s *step, k handlespace.Key) {
 	c.hangUp(s, w)
 	c.counters.TakenOver++
 	w.bond, w.grace = adopted, s.now.after(c.cfg.Adoption.Grace)
-	if c.space.Find(k).ASAP != nil {
+	if c.reachable(k) {
 		w.reach = s.now.after(time.Duration(c.cfg.Rand.Float64() * float64(c.cfg.Adoption.Spread)))
 	}
 	c.due.moved(w)
 }
 
-// reach asks for an association with an element that has no session with us.
+// reach asks for an association with an element that has no session with us, unless it is on its way.
 func (c *Core) reach(s *step, w *watch) {
-	w.reach, w.probed = 0, s.now
-	c.due.moved(w)
-	if e := c.space.Find(w.key); e.ASAP != nil {
+	w.reach = 0
+	if !w.reaching && c.reachable(w.key) {
+		w.reaching, w.probed = true, s.now
 		c.counters.Reaches++
-		s.reaches = append(s.reaches, Reach{w.key, *e.ASAP})
+		s.reaches = append(s.reaches, Reach{w.key, *c.space.Find(w.key).ASAP})
 	}
+	c.due.moved(w)
+}
+
+// reachable says whether an element can be reached at its ASAP transport. A secured registrar reaches nobody: the parameter
+// cannot say how to do that with TLS (RFC 5354 3.10), and to whoever answers without, nothing is believed. Its elements come
+// by themselves.
+func (c *Core) reachable(k handlespace.Key) bool {
+	return c.cfg.Unsecured && c.space.Find(k).ASAP != nil
 }
 
 // Reached takes in that the association that a Reach asked for stands, with whoever is at its other end: it is asked whether
 // it is the element. The H flag makes us its home, but not if it has another (RFC 5352 2.2.7, 3.5). An association that is
-// of no use is closed: the element has shown itself meanwhile, or a secured registrar cannot trust who answers.
+// of no use is closed: the element has shown itself meanwhile, or somebody answers who may not be it.
 func (c *Core) Reached(now time.Time, k handlespace.Key, who handlespace.Identity) []Action {
 	s := c.begin(now)
 	w := c.watches[k]
+	if w != nil {
+		w.reaching = false
+	}
 	if w == nil || w.bond == attached || w.bond == detached || w.answer != 0 || c.mayServe(who, k) != nil {
 		s.close(who)
-		return c.finish(s)
+	} else {
+		c.sendKeepAlive(s, w, who)
 	}
-	c.sendKeepAlive(s, w, who)
 	return c.finish(s)
 }
 
@@ -73,6 +84,9 @@ func (c *Core) Reached(now time.Time, k handlespace.Key, who handlespace.Identit
 func (c *Core) Unreached(now time.Time, k handlespace.Key) []Action {
 	s := c.begin(now)
 	w := c.watches[k]
+	if w != nil {
+		w.reaching = false
+	}
 	if w != nil && w.answer == 0 && (w.bond == foreign || w.bond == adopted && len(w.reports) > 0) {
 		c.remove(s, k, handlespace.Unreachable)
 	}

@@ -3,6 +3,7 @@
 package asap_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,60 +13,73 @@ import (
 
 func TestTakeOver(t *testing.T) {
 	silent := []event{learns(0, peerA, "web", 1), learns(0, peerB, "web", 2)}
-	speaks := []event{learns(0, peerA, "web", 1, speaksASAP)}
 	over := then(silent, takesOver(1, peerA))
-	tried := then(speaks, takesOver(1, peerA), passes(11))
-	asked := then(tried, reaches(11.1, "a.9", "web", 1))
-	ours := then(asked, acks(11.2, "a.9", "web", 1))
-	askedWithH := "a.9 <- keep-alive H=true 0x0000f00d web 1"
 	checkRules(t, []rule{
 		{"RFC 5353 3.5.2: its elements become ours", silent, takesOver(1, peerA), []string{"web: 1 up, 2 up"}},
 		{"of nobody nothing", silent, takesOver(1, 0xcccc), nil},
 		{"of ourselves nothing", []event{registers(0, "a", "web", 1)}, takesOver(1, server), nil},
 		{"they are resolved all the while", over, resolves(2, "r", "web"), []string{"r <- resolution A=false web 1 2 round-robin"}},
-		{"one that has no ASAP transport has a grace", over, passes(60.9), nil},
+		{"one that has not shown itself has a grace", over, passes(60.9), nil},
 		{"in which it must register, or is lost", over, passes(61), []string{"web: 2 up, 1 lost"}},
 		{"it registers", over, registers(2, "a", "web", 1), []string{"web: 1 up, 2 up", "a <- registration R=0 web 1"}},
 		{"threats 2.4.3: if it may", over, registers(2, "r", "web", 1), []string{"r <- registration R=1 web 1 cause 0xa"}},
 		{"and is not lost then", then(over, registers(2, "a", "web", 1), passes(17), acks(18, "a", "web", 1)), passes(23), nil},
-		{"others are not reached all at once", then(speaks, takesOver(1, peerA)), passes(1.01), nil},
-		{"but all before long", then(speaks, takesOver(1, peerA)), passes(11), []string{"reach web 1 at [10.0.0.1] port 5000"}},
-		{"RFC 5353 3.5.2 step 2: with the H flag 1", tried, reaches(11.1, "a.9", "web", 1), []string{askedWithH}},
-		{"it answers, and is that identity's", asked, acks(11.2, "a.9", "web", 1), []string{"web: 1 up"}},
-		{"and then is probed as any other", ours, passes(26.2), []string{"a.9 <- keep-alive H=false 0x0000f00d web 1"}},
-		{"and goes with its session", ours, closes(12, "a.9"), []string{"web: 1 away"}},
-		{"if it does not answer, it is lost", asked, passes(14.2), []string{"web: 1 lost", "close a.9"}},
-		{"an answer from elsewhere is none", then(asked, acks(11.2, "a", "web", 1)), passes(14.2), []string{"web: 1 lost", "close a.9"}},
+		{
+			"whatever is reported, it is not removed before its time",
+			then(over, reports(2, "r", "web", 1), reports(2, "s", "web", 1), reports(2, "t", "web", 1)),
+			reports(2, "b", "web", 1), nil,
+		},
+		{"it leaves", over, deregisters(2, "a", "web", 1), []string{"web: 2 up, 1 deregistered", "a <- deregistration web 1"}},
+		{"a grant is not missed before it has an owner", over, grantsBecome(2), nil},
+		{"another registrar has taken it over as well", over, learns(2, peerB, "web", 1), []string{"web: 1 up, 2 up"}},
+		{"it is that one's then", then(over, learns(2, peerB, "web", 1)), passes(100), nil},
+		{"its life goes on", []event{learns(0, peerA, "web", 1, life(10)), takesOver(1, peerA)}, passes(12), []string{"web: 1 expired"}},
+		{
+			"threats 2.2.3: a secured registrar reaches nobody without TLS",
+			[]event{learns(0, peerA, "web", 1, speaksASAP), takesOver(1, peerA)}, passes(60.9), nil,
+		},
+	})
+}
+
+// An unsecured registrar reaches the elements that it has taken over, if they speak ASAP over SCTP.
+func TestTakenOverIsReached(t *testing.T) {
+	speaks := []event{learns(0, peerA, "web", 1, speaksASAP)}
+	over := then(speaks, takesOver(1, peerA))
+	tried := then(over, passes(11))
+	asked := then(tried, reaches(11.1, again, "web", 1))
+	ours := then(asked, acks(11.2, again, "web", 1))
+	reach, closed := []string{"reach web 1 at [10.0.0.1] port 5000"}, "close "+string(again)
+	keepAlive := func(h bool) []string {
+		return []string{fmt.Sprintf("%s <- keep-alive H=%v 0x0000f00d web 1", again, h)}
+	}
+	checkRules(t, []rule{
+		{"not all at once", over, passes(1.01), nil},
+		{"but before long", over, passes(11), reach},
+		{"RFC 5353 3.5.2 step 2: with the H flag 1", tried, reaches(11.1, again, "web", 1), keepAlive(true)},
+		{"it answers, and is whoever that is", asked, acks(11.2, again, "web", 1), []string{"web: 1 up"}},
+		{"and then is probed as any other", ours, passes(26.2), keepAlive(false)},
+		{"and goes with its session", ours, closes(12, again), []string{"web: 1 away"}},
+		{"if it does not answer, it is lost", asked, passes(14.2), []string{"web: 1 lost", closed}},
+		{"an answer from elsewhere is none", then(asked, acks(11.2, one, "web", 1)), passes(14.2), []string{"web: 1 lost", closed}},
 		{"if it cannot be reached, it may come by itself", tried, reachesNobody(12, "web", 1), nil},
 		{
 			"unless somebody else could not reach it either",
 			then(tried, reports(11, "r", "web", 1)), reachesNobody(12, "web", 1), []string{"web: 1 unreachable"},
 		},
 		{"and has the same grace", then(tried, reachesNobody(12, "web", 1)), passes(61), []string{"web: 1 lost"}},
-		{"a report hastens it", then(speaks, takesOver(1, peerA)), reports(1.01, "r", "web", 1), []string{"reach web 1 at [10.0.0.1] port 5000"}},
-		{
-			"whatever is reported, it is not removed before its time",
-			then(over, reports(2, "r", "web", 1), reports(2, "s", "web", 1), reports(2, "t", "web", 1)),
-			reports(2, "b", "web", 1), nil,
-		},
-		{"threats 2.2.3: who has proven nothing is no element", tried, reaches(12, "plain@10.0.0.1/sctp", "web", 1), []string{"close plain@10.0.0.1/sctp"}},
-		{"nor who may not be it", tried, reaches(12, "c", "web", 1), []string{"close c"}},
-		{"it leaves", over, deregisters(2, "a", "web", 1), []string{"web: 2 up, 1 deregistered", "a <- deregistration web 1"}},
-		{"a grant is not missed before it has an owner", over, grantsBecome(2), nil},
-		{"another registrar has taken it over as well", over, learns(2, peerB, "web", 1), []string{"web: 1 up, 2 up"}},
-		{"it is that one's then", then(over, learns(2, peerB, "web", 1)), passes(100), nil},
+		{"a report hastens it", over, reports(1.01, "r", "web", 1), reach},
+		{"who is somewhere else is not it", tried, reaches(12, two, "web", 1), []string{"close " + string(two)}},
 		{
 			"an association for a report before the takeover did not have the H flag, and is given up",
-			then(speaks, reports(0.5, "r", "web", 1), reaches(0.6, "a.9", "web", 1)), takesOver(1, peerA),
-			[]string{"web: 1 up", "close a.9"},
+			then(speaks, reports(0.5, "r", "web", 1), reaches(0.6, again, "web", 1)), takesOver(1, peerA),
+			[]string{"web: 1 up", closed},
 		},
-		{"its life goes on", []event{learns(0, peerA, "web", 1, life(10)), takesOver(1, peerA)}, passes(12), []string{"web: 1 expired"}},
-	})
+	}, unsecured)
 }
 
 // Thousands of elements are not reached at the same time (RFC 5352 3.5: "attention not to flood the network").
 func TestTakeOverIsSpread(t *testing.T) {
-	w := newWorld(func(c *asap.Config) { c.Adoption.Spread = 10 * time.Second })
+	w := newWorld(unsecured, func(c *asap.Config) { c.Adoption.Spread = 10 * time.Second })
 	const elements = 2000
 	for i := range elements {
 		w.play(learns(0, peerA, "web", wire.PEID(i), speaksASAP))

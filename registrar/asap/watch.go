@@ -32,10 +32,11 @@ type watch struct {
 	answer  instant // when an unanswered keep-alive means that the element is lost
 	reach   instant // when it is to be reached at its ASAP transport
 	// asked is whom the unanswered keep-alive was sent to.
-	asked   handlespace.Identity
-	reports []report
-	index   int // in the queue
-	bond    bond
+	asked    handlespace.Identity
+	reports  []report
+	index    int // in the queue
+	bond     bond
+	reaching bool // an association was asked for, and what became of that is not known
 }
 
 func (w *watch) due() instant { return earliest(w.expires, w.grace, w.probe, w.answer, w.reach) }
