@@ -107,6 +107,7 @@ func TestTwoSessionsOfOneIdentity(t *testing.T) {
 	second.enrol(2)
 	s.observer.want(t, "web: 01 up", "web: 01 up 02 up")
 	second.enrol(1) // takes it over: the first session's end is no news
+	s.observer.want(t, "web: 01 up 02 up")
 	second.ask(&wire.HandleResolution{Pool: "none"}, &wire.HandleResolutionResponse{
 		Pool: "none", Causes: []wire.ErrorCause{{Code: wire.CauseUnknownPoolHandle}},
 	})
