@@ -83,9 +83,13 @@ func (h *Hunter[S]) Hunt(ctx context.Context, rounds int) (Found[S], error) {
 // Round tries each registrar once, and returns the first session, at the latest
 // when T5-Serverhunt expires (RFC 5352 3.6, SH1 to SH6). The error is ctx's, or
 // says of each target why it was not the one.
-func (h *Hunter[S]) Round(ctx context.Context) (Found[S], error) {
+func (h *Hunter[S]) Round(ctx context.Context) (Found[S], error) { return h.RoundBeside(ctx, 0) }
+
+// RoundBeside is Round for who has so many sessions already, fewer than three:
+// with the attempts they must not be more than three (SH1).
+func (h *Hunter[S]) RoundBeside(ctx context.Context, sessions int) (Found[S], error) {
 	limited, cancel := context.WithTimeout(ctx, h.t5)
-	r := newRace(h)
+	r := newRace(h, maxAttempts-sessions)
 	found, won := r.run(limited)
 	expired := limited.Err() != nil
 	cancel()

@@ -16,6 +16,7 @@ import (
 // race is one round. Its fields belong to run, but for the channels.
 type race[S io.Closer] struct {
 	h        *Hunter[S]
+	places   int // attempts at once
 	results  chan result[S]
 	resolved chan resolution
 	tasks    sync.WaitGroup
@@ -39,8 +40,8 @@ type resolution struct {
 	err       error
 }
 
-func newRace[S io.Closer](h *Hunter[S]) *race[S] {
-	return &race[S]{h: h, results: make(chan result[S]), resolved: make(chan resolution), seen: map[netip.AddrPort]bool{}}
+func newRace[S io.Closer](h *Hunter[S], places int) *race[S] {
+	return &race[S]{h: h, places: places, results: make(chan result[S]), resolved: make(chan resolution), seen: map[netip.AddrPort]bool{}}
 }
 
 // run is over with the first session, with ctx, or when nobody is left. The
@@ -126,7 +127,7 @@ func (r *race[S]) enqueue(t Target) {
 
 // start begins with the best target that waits, if there may be one more.
 func (r *race[S]) start(ctx context.Context) bool {
-	if len(r.waiting) == 0 || len(r.running) == maxAttempts {
+	if len(r.waiting) == 0 || len(r.running) == r.places {
 		return false
 	}
 	best := 0

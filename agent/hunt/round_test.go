@@ -68,6 +68,17 @@ func TestRound(t *testing.T) {
 	}
 }
 
+// RFC 5352 3.6 SH1 counts the session with the home registrar too.
+func TestSessionsTakePlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, nil)
+		if _, err := n.hunter("10.0.0.1", "10.0.0.2", "10.0.0.3").RoundBeside(t.Context(), 1); err == nil {
+			t.Error("somebody was found")
+		}
+		n.wantDialed("10.0.0.1 0s", "10.0.0.2 250ms")
+	})
+}
+
 // Two that answer in the same moment: one is closed.
 func TestOnlyOneSessionIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -56,9 +56,14 @@ func serve(t testing.TB, change func(*registrar.Config)) *registrar.Registrar {
 // enrol registers an element, which answers nothing afterwards; it leaves when the session is closed.
 func enrol(t testing.TB, at netip.AddrPort, identity, key string, e wire.PoolElement) *transport.Session {
 	t.Helper()
+	return enrolBy(t, transport.DialConfig{Remote: at, Identity: identity, Keys: keys(t, identity+":"+key)}, e)
+}
+
+func enrolBy(t testing.TB, d transport.DialConfig, e wire.PoolElement) *transport.Session {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), wait)
 	defer cancel()
-	s, err := transport.Dial(ctx, transport.DialConfig{Remote: at, Identity: identity, Keys: keys(t, identity+":"+key)})
+	s, err := transport.Dial(ctx, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +109,7 @@ func TestAgainstTheRegistrar(t *testing.T) {
 		t.Errorf("shares %v, want 6 and 2", share)
 	}
 
-	// The first element leaves, and the watch sees that, updates or not.
+	// The first element leaves, and an update says so.
 	ctx, cancel := context.WithTimeout(t.Context(), wait)
 	defer cancel()
 	for p, err := range u.Watch(ctx, "web") {
@@ -115,8 +120,8 @@ func TestAgainstTheRegistrar(t *testing.T) {
 			leaver.Close()
 			continue
 		}
-		if p.Elements[0].ID != 2 {
-			t.Errorf("left is %v, want 2", p.Elements[0].ID)
+		if p.Elements[0].ID != 2 || !p.Live {
+			t.Errorf("left is %v, by an update: %v; want 2 by one", p.Elements[0].ID, p.Live)
 		}
 		break
 	}

@@ -96,8 +96,12 @@ func (l *loop) perform(ctx context.Context, actions []action) {
 
 func (l *loop) seek(ctx context.Context) {
 	ctx, l.cease = context.WithCancel(ctx)
+	sessions := 0
+	if l.link != nil { // a hunt for another registrar than the one that does not answer
+		sessions = 1
+	}
 	l.hunting.Go(func() {
-		f, err := l.hunter.Round(ctx)
+		f, err := l.hunter.RoundBeside(ctx, sessions)
 		select {
 		case l.found <- found{f, err}:
 		case <-ctx.Done():

@@ -124,7 +124,7 @@ func TestNegativeAnswers(t *testing.T) {
 	for code, want := range map[wire.CauseCode]string{
 		wire.CauseUnknownPoolHandle: ErrUnknownPool.Error(),
 		wire.CauseLackOfResources:   ErrNoElement.Error(),
-		wire.CauseSecurity:          "the registrar refuses the resolution: rejected due to security considerations",
+		wire.CauseUnspecified:       "the registrar refuses the resolution: unspecified error",
 	} {
 		r := linkedRig(t)
 		r.ask(r.now, "web")
@@ -204,11 +204,23 @@ func TestLossDuringAQuestionIsNoEndOfIt(t *testing.T) {
 
 // A secured registrar says so to who speaks without TLS (threats, 2.15).
 func TestRefusalLeavesTheRegistrar(t *testing.T) {
+	security := []wire.ErrorCause{{Code: wire.CauseSecurity}}
+	for _, refusal := range []wire.Message{
+		&wire.ErrorMessage{Causes: security},
+		&wire.ErrorMessage{Causes: []wire.ErrorCause{{Code: wire.CauseUnrecognizedMessage}}},
+		negative("web", wire.CauseSecurity),
+	} {
+		r := linkedRig(t)
+		r.ask(r.now, "web")
+		r.want(r.received(r.now, refusal), blame{}, hangup{})
+		r.want(r.expire(), seek{})
+		r.connected(r.now)
+		r.received(r.now, refusal)
+		r.expire()
+		r.connected(r.now)
+		r.want(r.received(r.now, refusal), blame{}, hangup{}, settle{pool: "web", err: errors.New("the registrar refuses us")})
+	}
 	r := linkedRig(t)
-	r.ask(r.now, "web")
-	refusal := &wire.ErrorMessage{Causes: []wire.ErrorCause{{Code: wire.CauseSecurity}}}
-	r.want(r.received(r.now, refusal), blame{}, hangup{})
-	r.want(r.expire(), seek{})
 	r.want(r.received(r.now, &wire.ErrorMessage{Causes: []wire.ErrorCause{{Code: wire.CauseUnrecognizedParameter}}}))
 }
 

@@ -5,6 +5,7 @@ package pu
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,10 @@ func (m *machine) received(now time.Time, message wire.Message) []action {
 
 // answered takes the answer to a question, or an update (RFC 5352 2.2.6).
 func (m *machine) answered(now time.Time, r *wire.HandleResolutionResponse) {
+	if slices.ContainsFunc(r.Causes, isSecurity) { // another registrar may serve us
+		m.refused(now, r.Causes)
+		return
+	}
 	m.failures = 0
 	answer := settle{pool: r.Pool, response: r}
 	if len(r.Causes) > 0 {
@@ -69,13 +74,15 @@ func (m *machine) waits() bool {
 // resolutions.
 func (m *machine) refused(now time.Time, causes []wire.ErrorCause) {
 	m.log.Warn("registrar reports an error", "cause", causeText(causes))
-	for _, c := range causes {
-		if c.Code == wire.CauseSecurity || c.Code == wire.CauseUnrecognizedMessage {
-			m.leave(now, fmt.Errorf("the registrar refuses us: %s", causeText(causes)))
-			return
-		}
+	switch {
+	case slices.ContainsFunc(causes, isSecurity):
+		m.leave(now, fmt.Errorf("the registrar refuses us (%s): it wants TLS, or another identity", causeText(causes)))
+	case slices.ContainsFunc(causes, func(c wire.ErrorCause) bool { return c.Code == wire.CauseUnrecognizedMessage }):
+		m.leave(now, fmt.Errorf("the registrar refuses us: %s", causeText(causes)))
 	}
 }
+
+func isSecurity(c wire.ErrorCause) bool { return c.Code == wire.CauseSecurity }
 
 // refusal is a negative answer as an error.
 func refusal(causes []wire.ErrorCause) error {
