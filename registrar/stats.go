@@ -13,12 +13,13 @@ import (
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// Stats is what a registrar holds and has done. Sessions, Pools and Elements are what is there now; all else counts up from
-// the start. The maps' keys are stable labels; those with a fixed set of labels always have all of them.
+// Stats is what a registrar holds and has done. The first group is what is there now; all else counts up from the start. The maps' keys are stable labels; those with a fixed set of labels always have all of them.
 type Stats struct {
-	Sessions int `json:"sessions"` // authenticated
-	Pools    int `json:"pools"`
-	Elements int `json:"elements"` // up or away
+	Sessions      int `json:"sessions"` // of all kinds
+	Pools         int `json:"pools"`
+	Elements      int `json:"elements"`      // up or away
+	Foreign       int `json:"foreign"`       // those whose home is another registrar
+	Subscriptions int `json:"subscriptions"` // of pool users to pools
 
 	Opened  uint64            `json:"sessions_opened"`
 	Closed  map[string]uint64 `json:"sessions_closed"`  // by reason, see closeReason
@@ -31,6 +32,9 @@ type Stats struct {
 	KeepAlives         uint64            `json:"keep_alives"`         // sent
 	KeepAliveAcks      uint64            `json:"keep_alive_acks"`     // that answered one
 	UnreachableReports uint64            `json:"unreachable_reports"` // of known elements
+	Updates            uint64            `json:"updates"`             // sent to subscribers
+	TakenOver          uint64            `json:"taken_over"`          // elements of registrars that we took over
+	Reaches            uint64            `json:"reaches"`             // elements that we tried to reach at their ASAP transport
 	Rejected           map[string]uint64 `json:"rejected"`            // requests, by the cause's RFC name
 	Departed           map[string]uint64 `json:"departed"`            // elements, by reason
 
@@ -151,7 +155,8 @@ func (t *tally) stats() Stats {
 	defer t.mu.Unlock()
 	s, c := t.now, &t.asap
 	s.Closed, s.Refused = maps.Clone(s.Closed), maps.Clone(s.Refused)
-	s.Pools, s.Elements = c.Pools, c.Elements
+	s.Pools, s.Elements, s.Foreign, s.Subscriptions = c.Pools, c.Elements, c.Foreign, c.Subscriptions
+	s.Updates, s.TakenOver, s.Reaches = c.Updates, c.TakenOver, c.Reaches
 	s.Registrations, s.Reregistrations, s.Deregistrations = c.Registrations, c.Reregistrations, c.Deregistrations
 	s.Resolutions, s.UnreachableReports, s.PeerErrors = c.Resolutions, c.UnreachableReports, c.PeerErrors
 	s.KeepAlives, s.KeepAliveAcks = c.KeepAlives, c.KeepAliveAcks

@@ -81,6 +81,33 @@ func (w *world) want(pe wire.PEID, at string, state maps.State) {
 	}
 }
 
+// An element that registered with another registrar gets its share, and what its home says of it counts.
+func TestForeignElements(t *testing.T) {
+	w := newWorld(t)
+	w.register("pe-1", 1, "10.0.11.2:8080", 3)
+	const far, at = wire.ServerID(2), "10.0.12.2:8080"
+	a := addr(at)
+	learn := func(home wire.ServerID) {
+		_, _, err := w.space.Learn(home, testPool, wire.PoolElement{ID: 2, Life: -1, Policy: wire.WeightedRoundRobin(1),
+			User: wire.Transport{Protocol: wire.ProtocolTCP, Port: a.Port(), Addrs: []netip.Addr{a.Addr()}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.see()
+	}
+	learn(far)
+	w.want(2, at, maps.Active)
+	status := w.svc.status(func(elementKey) uint64 { return 0 })
+	if e := status.Elements[0]; e.Home != far.String() || e.Identity != "" || e.Share != 0.25 {
+		t.Errorf("%+v, want a quarter for the element of the other registrar", e)
+	}
+	w.space.Rehome(handlespace.Key{Pool: testPool, PE: 2}, 1) // a takeover changes nothing here
+	w.see()
+	w.want(2, at, maps.Active)
+	w.leave(2, handlespace.Forgotten)
+	w.want(2, at, maps.Draining)
+}
+
 func TestElementStates(t *testing.T) {
 	const at = "10.0.11.2:8080"
 	away := func(w *world) {

@@ -88,6 +88,24 @@ func TestWriteTable(t *testing.T) {
 	}
 }
 
+func TestWriteTableOfSeveralRegistrars(t *testing.T) {
+	s := exampleStatus()
+	s.Peers = []operate.PeerStatus{{ServerID: "0x00000002", State: "dead", Address: "tcp://10.0.0.2:9902", Elements: 1}}
+	s.Services[0].Elements[1].Home = "0x00000002"
+	var b strings.Builder
+	if err := s.WriteTable(&b, s.StartedAt); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n  0x00000002  tcp://10.0.0.2:9902         1  never  DEAD\n",
+		"STATE       FLOWS  HOME\n", "LOST            0  -\n", "active          5  0x00000002\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
 func TestWriteTableSaysWhatIsWrong(t *testing.T) {
 	tests := []struct {
 		name string
