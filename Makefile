@@ -17,11 +17,14 @@ GENERATE_PACKAGES := clang llvm libbpf-dev linux-libc-dev
 VM_PACKAGES       := $(TEST_PACKAGES) qemu-system-x86 busybox-static libbz2-1.0 libstdc++6 tshark
 NGINX_PACKAGES    := libpcre2-8-0 zlib1g libssl3 libcrypt1
 
-.PHONY: help demo build test test-unit test-vm generate generate-check lint fuzz bench clean go root nginx
+# The core that a benchmark has, more or less, to itself.
+BENCH_CORE ?= 1
+
+.PHONY: help demo build test test-unit test-vm generate generate-check lint fuzz bench bench-handlespace clean go root nginx
 .DELETE_ON_ERROR:
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 demo: root build nginx ## show a whole deployment on real traffic (root; DEMO_ARGS="--json" or "--keep")
 	@$(WEIR) demo --nginx $(NGINX) $(DEMO_ARGS)
@@ -78,6 +81,10 @@ fuzz: go ## run each fuzz target for FUZZTIME (20s)
 
 bench: go ## run the benchmarks
 	@$(GO) test -run '^$$' -bench . -benchmem $(UNIT) ./test/bpf
+
+bench-handlespace: go ## measure registrations, resolutions and memory of large pools (docs/bench/handlespace.txt)
+	@$(GO) build -o build/bench-handlespace ./test/bench/handlespace
+	@taskset -c $(BENCH_CORE) build/bench-handlespace $(BENCH_ARGS)
 
 clean: ## remove what was built
 	@rm -rf build

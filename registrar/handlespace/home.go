@@ -14,7 +14,14 @@ import (
 type home struct {
 	checksum wire.Checksum
 	children int
-	pools    map[wire.PoolHandle]int // how many it has in each
+	pools    map[wire.PoolHandle]bool // where it has some
+}
+
+// family is the elements of a pool that have the same home.
+type family struct {
+	at       wire.ServerID
+	home     *home
+	children int
 }
 
 // Homes are all registrars that are the home of an element, in order.
@@ -76,28 +83,52 @@ func (s *Space) walk(after Key, handles []wire.PoolHandle, want func(*Element) b
 	}
 }
 
-// settle notes that an element is at home there.
-func (s *Space) settle(k Key, at wire.ServerID) {
-	h := s.homes[at]
-	if h == nil {
-		h = &home{pools: map[wire.PoolHandle]int{}}
-		s.homes[at] = h
+// settle notes that an element of p is at home there.
+func (s *Space) settle(p *pool, id wire.PEID, at wire.ServerID) {
+	f := p.family(at)
+	if f == nil {
+		p.families = append(p.families, s.newFamily(p, at))
+		f = &p.families[len(p.families)-1]
 	}
-	h.checksum.Add(k.Pool, k.PE)
-	h.children++
-	h.pools[k.Pool]++
+	f.children++
+	f.home.children++
+	f.home.checksum.Add(p.handle, id)
 }
 
-// depart notes that an element is not at home there any more.
-func (s *Space) depart(k Key, from wire.ServerID) {
-	h := s.homes[from]
-	h.checksum.Remove(k.Pool, k.PE)
-	h.children--
-	h.pools[k.Pool]--
-	if h.pools[k.Pool] == 0 {
-		delete(h.pools, k.Pool)
+// newFamily makes a family without children.
+func (s *Space) newFamily(p *pool, at wire.ServerID) family {
+	h := s.homes[at]
+	if h == nil {
+		h = &home{pools: map[wire.PoolHandle]bool{}}
+		s.homes[at] = h
 	}
-	if h.children == 0 {
+	h.pools[p.handle] = true
+	return family{at: at, home: h}
+}
+
+// depart notes that an element of p is not at home there any more.
+func (s *Space) depart(p *pool, id wire.PEID, from wire.ServerID) {
+	f := p.family(from)
+	f.children--
+	f.home.children--
+	f.home.checksum.Remove(p.handle, id)
+	if f.children > 0 {
+		return
+	}
+	delete(f.home.pools, p.handle)
+	if f.home.children == 0 {
 		delete(s.homes, from)
 	}
+	*f = p.families[len(p.families)-1]
+	p.families = p.families[:len(p.families)-1]
+}
+
+// family is nil if no element of the pool is at home there. A pool has few homes.
+func (p *pool) family(at wire.ServerID) *family {
+	for i := range p.families {
+		if p.families[i].at == at {
+			return &p.families[i]
+		}
+	}
+	return nil
 }

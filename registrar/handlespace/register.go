@@ -68,7 +68,7 @@ func (s *Space) add(p *pool, home wire.ServerID, by Identity, we *wire.PoolEleme
 	e := newElement(we, home, by, p.seat())
 	s.elements++
 	s.put(p, e)
-	s.settle(Key{p.handle, e.ID}, home)
+	s.settle(p, e.ID, home)
 	s.own(p, e)
 	return e
 }
@@ -78,8 +78,8 @@ func (s *Space) replace(p *pool, e *Element, home wire.ServerID, by Identity, we
 		return e, false
 	}
 	if e.Home != home {
-		s.depart(Key{p.handle, e.ID}, e.Home)
-		s.settle(Key{p.handle, e.ID}, home)
+		s.depart(p, e.ID, e.Home)
+		s.settle(p, e.ID, home)
 	}
 	next := newElement(we, home, by, e.slot)
 	if e.Identity != next.Identity {
@@ -95,10 +95,14 @@ func (s *Space) replace(p *pool, e *Element, home wire.ServerID, by Identity, we
 // *wire.Error with CauseSecurity: the element is another identity's. One that nobody owns here goes for any identity, as it
 // can be claimed by any.
 func (s *Space) Deregister(by Identity, k Key) (*Element, error) {
-	if owner := s.Owner(k); by.IsZero() || !owner.IsZero() && owner.Name() != by.Name() {
+	p, e := s.lookup(k)
+	if by.IsZero() || e != nil && e.by != by && !e.by.IsZero() && e.Identity != by.Name() {
 		return nil, refuse(wire.CauseSecurity, "the element is another identity's", nil)
 	}
-	return s.Remove(k), nil
+	if e != nil {
+		s.take(p, e)
+	}
+	return e, nil
 }
 
 // found is a pool without elements that agrees with its founder (RFC 5352 3.1 rule 1).

@@ -39,6 +39,7 @@ type pool struct {
 	transport wire.Transport
 	places    []uint32 // by slot, where the element is in its owner's list, if it has an owner
 	free      []uint32 // slots below len(places)
+	families  []family
 }
 
 // Len is the number of elements in all pools.
@@ -81,11 +82,17 @@ func (s *Space) Pools() iter.Seq[*Pool] {
 
 // Find is the element of this name as it is now, nil if there is none.
 func (s *Space) Find(k Key) *Element {
+	_, e := s.lookup(k)
+	return e
+}
+
+// lookup is an element and its pool; the element is nil if there is no such one.
+func (s *Space) lookup(k Key) (*pool, *Element) {
 	p := s.pools[k.Pool]
 	if p == nil {
-		return nil
+		return nil, nil
 	}
-	return p.elements.find(k.PE)
+	return p, p.elements.find(k.PE)
 }
 
 // Gone is what an observer of a pool sees that is not there any more: a snapshot without elements.
@@ -113,8 +120,8 @@ func (s *Space) Rehome(k Key, to wire.ServerID) (changed bool) {
 	if e.Home == to {
 		return false
 	}
-	s.depart(k, e.Home)
-	s.settle(k, to)
+	s.depart(p, e.ID, e.Home)
+	s.settle(p, e.ID, to)
 	next := e.copy()
 	next.Home = to
 	s.put(p, next)
@@ -122,34 +129,34 @@ func (s *Space) Rehome(k Key, to wire.ServerID) (changed bool) {
 }
 
 func (s *Space) mustFind(k Key) (*pool, *Element) {
-	e := s.Find(k)
+	p, e := s.lookup(k)
 	if e == nil {
 		panic("handlespace: change of an element that does not exist")
 	}
-	return s.pools[k.Pool], e
+	return p, e
 }
 
 // Remove takes an element out, whoever owns it, and returns it as it was last; nil if there is no such element. The last
 // one takes the pool with it (RFC 5352 3.2).
 func (s *Space) Remove(k Key) *Element {
-	p := s.pools[k.Pool]
-	if p == nil {
-		return nil
+	p, e := s.lookup(k)
+	if e != nil {
+		s.take(p, e)
 	}
-	e := p.elements.find(k.PE)
-	if e == nil {
-		return nil
-	}
+	return e
+}
+
+// take takes e out of p.
+func (s *Space) take(p *pool, e *Element) {
 	s.disown(p, e)
-	s.depart(k, e.Home)
+	s.depart(p, e.ID, e.Home)
 	p.elements.remove(e.ID)
 	p.free = append(p.free, e.slot)
 	s.touch(p)
 	s.elements--
 	if p.Len() == 0 {
-		delete(s.pools, k.Pool)
+		delete(s.pools, p.handle)
 	}
-	return e
 }
 
 // put stores e in p, which may be a pool that is not in the Space yet.
