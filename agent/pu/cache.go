@@ -46,7 +46,6 @@ type cache struct {
 type entry struct {
 	pool    *Pool // nil: nothing is known
 	err     error // of the last answer
-	answers int   // how many there were
 	changed chan struct{}
 	choice  choice
 	avoided map[wire.PEID]time.Time // unreachable since; only elements of the pool
@@ -128,7 +127,6 @@ func (c *cache) purge(pool wire.PoolHandle) {
 type view struct {
 	pool    *Pool
 	err     error
-	answers int
 	changed <-chan struct{}
 	fresh   bool
 }
@@ -137,7 +135,7 @@ func (c *cache) view(e *entry, now time.Time) view {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fresh := e.pool != nil && e.err == nil && (e.pool.Live || now.Sub(e.pool.At) < c.stale)
-	return view{e.pool, e.err, e.answers, e.changed, fresh}
+	return view{e.pool, e.err, e.changed, fresh}
 }
 
 // settle takes an answer in, if anybody ever asked.
@@ -155,7 +153,6 @@ func (c *cache) settle(answer settle, now time.Time) {
 	case answer.negative:
 		e.pool = nil
 	}
-	e.answers++
 	close(e.changed)
 	e.changed = make(chan struct{})
 }
