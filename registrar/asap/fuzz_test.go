@@ -28,7 +28,7 @@ func FuzzCore(f *testing.F) {
 			return
 		}
 		p := newPlayer(script[0]%2 == 1)
-		for script = script[1:min(len(script), 4001)]; len(script) > 1; script = script[2:] {
+		for script = script[1:min(len(script), 1001)]; len(script) > 1; script = script[2:] {
 			p.check(t, p.act(script[0], script[1]))
 		}
 		p.end(t)

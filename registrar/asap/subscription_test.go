@@ -148,6 +148,13 @@ func TestUpdatesAreSpread(t *testing.T) {
 			t.Errorf("%s is told %d times in %d s", w.name(session), len(times), seconds)
 		}
 	}
+	updates := 0
+	for _, times := range told {
+		updates += len(times)
+	}
+	if n := w.core.Counters(); n.Updates != uint64(updates) || n.Subscriptions != subscribers {
+		t.Errorf("%d updates to %d subscribers are counted, want %d to %d", n.Updates, n.Subscriptions, updates, subscribers)
+	}
 	if len(told) != subscribers {
 		t.Errorf("%d of %d are told", len(told), subscribers)
 	}

@@ -101,3 +101,17 @@ func TestTakeOverIsSpread(t *testing.T) {
 		t.Errorf("%d reached (counted %d, %d taken over), want %d", all, n.Reaches, n.TakenOver, elements)
 	}
 }
+
+// A registrar that did not run could not hear whom it took over: they have the same time once more.
+func TestForgiveOfTheAdopted(t *testing.T) {
+	w := newWorld()
+	w.play(learns(0, peerA, "web", 1))
+	w.play(takesOver(0, peerA))
+	w.core.Forgive(w.start.Add(100 * time.Second))
+	if got := w.lines(w.play(passes(159.9))); len(got) != 0 {
+		t.Errorf("before the second grace is over: %q", got)
+	}
+	if got := w.lines(w.play(passes(160))); len(got) != 1 || got[0] != "web: 1 lost" {
+		t.Errorf("after it: %q", got)
+	}
+}
