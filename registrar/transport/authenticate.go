@@ -25,7 +25,11 @@ const (
 )
 
 // authenticate makes a session of a connection, or closes it.
-func (l *Listener) authenticate(ctx context.Context, s *socket) (*Session, error) {
+func (l *Listener) authenticate(ctx context.Context, in incoming) (*Session, error) {
+	s, err := in.open()
+	if err != nil {
+		return nil, err
+	}
 	if l.cfg.Plain {
 		return newSession(s, s.plain, Plain, ""), nil
 	}

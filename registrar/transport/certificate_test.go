@@ -174,6 +174,11 @@ func TestOldSuite(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newCertificate(t, key)
+	oldClients(t, c)
+	oldServer(t, c)
+}
+
+func oldClients(t *testing.T, c *certificate) {
 	for _, tc := range []struct {
 		name  string
 		allow bool
@@ -200,13 +205,8 @@ func TestOldSuite(t *testing.T) {
 	}
 }
 
-// TestOldServer: a client takes the old suite only where it was told to.
-func TestOldServer(t *testing.T) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := newCertificate(t, key)
+// oldServer: a client takes the old suite only where it was told to.
+func oldServer(t *testing.T, c *certificate) {
 	old, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		Certificates: []tls.Certificate{c.Certificate}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{oldSuite},
 	})

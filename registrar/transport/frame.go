@@ -18,7 +18,7 @@ const (
 )
 
 // errFrame ends a session: the next message cannot be found.
-var errFrame = errors.New("a message shorter than its own header")
+var errFrame = errors.New("no message with a length that fits")
 
 func padding(n int) int { return -n & (alignment - 1) }
 

@@ -20,7 +20,7 @@ const (
 	keyA = "000102030405060708090a0b0c0d0e0f"
 	keyB = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"
 	// patience is how long a test waits for what must come.
-	patience = 20 * time.Second
+	patience = 60 * time.Second
 )
 
 var loopback = netip.MustParseAddrPort("127.0.0.1:0")

@@ -197,7 +197,7 @@ func pause(ctx context.Context) {
 	}
 }
 
-func (l *Listener) handshake(ctx context.Context, conn *socket, leave func() bool) {
+func (l *Listener) handshake(ctx context.Context, conn incoming, leave func() bool) {
 	s, err := l.authenticate(ctx, conn)
 	held := leave()
 	switch {
@@ -218,5 +218,5 @@ func (l *Listener) handshake(ctx context.Context, conn *socket, leave func() boo
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTooMany) {
 		return // the listener is closing: that is no fault of the peer's
 	}
-	l.cfg.OnRefused(Refusal{Remote: conn.remote[0], Reason: reason(err), Err: err})
+	l.cfg.OnRefused(Refusal{Remote: conn.remote, Reason: reason(err), Err: err})
 }

@@ -30,9 +30,17 @@ type socket struct {
 
 // acceptor is a socket that listens.
 type acceptor interface {
-	accept() (*socket, error)
+	accept() (incoming, error)
 	addrs() []netip.AddrPort
 	Close() error
+}
+
+// incoming is a connection that nobody has looked at: what is wrong with it
+// keeps nobody from the next.
+type incoming struct {
+	remote netip.AddrPort
+	// open takes it over; to be called once.
+	open func() (*socket, error)
 }
 
 // open listens with the protocol of cfg.
@@ -40,6 +48,8 @@ func open(ctx context.Context, cfg *ListenConfig) (acceptor, error) {
 	switch cfg.Protocol {
 	case 0, wire.ProtocolTCP:
 		return listenTCP(ctx, cfg)
+	case wire.ProtocolSCTP:
+		return listenSCTP(cfg)
 	}
 	return nil, fmt.Errorf("listen at %v: %v carries no sessions", cfg.Addr, cfg.Protocol)
 }
@@ -49,6 +59,8 @@ func connect(ctx context.Context, cfg *DialConfig) (*socket, error) {
 	switch cfg.Protocol {
 	case 0, wire.ProtocolTCP:
 		return dialTCP(ctx, cfg)
+	case wire.ProtocolSCTP:
+		return dialSCTP(ctx, cfg)
 	}
 	return nil, fmt.Errorf("connect to %v: %v carries no sessions", cfg.Remote, cfg.Protocol)
 }

@@ -44,12 +44,12 @@ func listenTCP(ctx context.Context, cfg *ListenConfig) (acceptor, error) {
 	return tcpAcceptor{l.(*net.TCPListener)}, nil // what these networks listen with
 }
 
-func (a tcpAcceptor) accept() (*socket, error) {
+func (a tcpAcceptor) accept() (incoming, error) {
 	conn, err := a.AcceptTCP()
 	if err != nil {
-		return nil, err
+		return incoming{}, err
 	}
-	return tcpSocket(conn)
+	return incoming{addrPort(conn.RemoteAddr()), func() (*socket, error) { return tcpSocket(conn) }}, nil
 }
 
 func (a tcpAcceptor) addrs() []netip.AddrPort { return []netip.AddrPort{addrPort(a.Addr())} }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/weir-lb/weir/registrar/transport/psk"
 	"github.com/weir-lb/weir/registrar/wire"
+	"github.com/weir-lb/weir/test/require"
 )
 
 // serverName is what the test's certificate is for, beside its addresses.
@@ -30,21 +31,28 @@ type way struct {
 // ways has proven over TCP first.
 var ways = []way{
 	{wire.ProtocolTCP, Proven}, {wire.ProtocolTCP, Anonymous}, {wire.ProtocolTCP, Plain},
+	{wire.ProtocolSCTP, Proven}, {wire.ProtocolSCTP, Anonymous}, {wire.ProtocolSCTP, Plain},
 }
 
 func (w way) String() string { return w.protocol.String() + " " + w.kind.String() }
 
+// whole says that each message is one of SCTP, and that there is no stream.
+func (w way) whole() bool { return w.kind == Plain && w.protocol == wire.ProtocolSCTP }
+
 // overAll runs test over each way that this machine has.
 func overAll(t *testing.T, test func(t *testing.T, w way)) {
 	for _, w := range ways {
-		t.Run(w.String(), func(t *testing.T) { test(t, w) })
+		t.Run(w.String(), func(t *testing.T) {
+			w.need(t)
+			test(t, w)
+		})
 	}
 }
 
 // overStreams leaves out the ways that have no stream of bytes.
 func overStreams(t *testing.T, test func(t *testing.T, w way)) {
 	overAll(t, func(t *testing.T, w way) {
-		if w.kind == Plain && w.protocol == wire.ProtocolSCTP {
+		if w.whole() {
 			t.Skip("there is no stream")
 		}
 		test(t, w)
@@ -151,4 +159,12 @@ func kernelConn(s *Session) net.Conn {
 		return c
 	}
 	return nil
+}
+
+// need skips what this machine has not.
+func (w way) need(t testing.TB) {
+	t.Helper()
+	if w.protocol == wire.ProtocolSCTP {
+		require.Need(t, require.SCTP)
+	}
 }
