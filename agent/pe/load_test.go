@@ -136,6 +136,10 @@ func TestFullRegistrarIsNotAskedMoreOftenByLoad(t *testing.T) {
 	r.hold(0.9)
 	r.expire()
 	r.want(r.reject(wire.CauseLackOfResources))
+	for r.deadline().Sub(r.now) < 2*loadGap {
+		r.expire()
+		r.want(r.reject(wire.CauseLackOfResources))
+	}
 	backoff := r.deadline()
 	r.hold(0.1)
 	if got := r.deadline(); !got.Equal(backoff) {

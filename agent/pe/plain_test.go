@@ -58,8 +58,8 @@ func TestRunPlain(t *testing.T) {
 	}
 }
 
-// takeOver opens an association to the element, from a registrar's own port, and makes that registrar its home.
-func takeOver(t *testing.T, element *wire.Transport, server wire.ServerID) *peer {
+// visit opens an association to the element, as a registrar other than its home, and sends a keep-alive.
+func visit(t *testing.T, element *wire.Transport, k *wire.EndpointKeepAlive) *peer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -71,9 +71,15 @@ func takeOver(t *testing.T, element *wire.Transport, server wire.ServerID) *peer
 	}
 	t.Cleanup(func() { session.Close() })
 	p := &peer{t, session}
-	p.send(&wire.EndpointKeepAlive{Home: true, Server: server, Pool: testPool})
+	p.send(k)
 	receive[*wire.EndpointKeepAliveAck](p)
 	return p
+}
+
+// takeOver makes the visitor the home.
+func takeOver(t *testing.T, element *wire.Transport, server wire.ServerID) *peer {
+	t.Helper()
+	return visit(t, element, &wire.EndpointKeepAlive{Home: true, Server: server, Pool: testPool})
 }
 
 // What rsplib's registrar does after a takeover (RFC 5352 3.4): it comes to the port that the element registered from.
@@ -114,6 +120,32 @@ func TestRunFollowsANewHomeAfterTheOldOneDied(t *testing.T) {
 	receive[*wire.Registration](next)
 }
 
+// RFC 5352 3.1 R1, 2.2.1: the served addresses are among the association's, and the registrar can use each.
+func TestRunIsMultiHomed(t *testing.T) {
+	require.Need(t, require.SCTP)
+	s := servePlain(t, wire.ProtocolSCTP)
+	both := addrs("127.0.0.1", "127.0.0.2")
+	start(t, func(c *Config) {
+		plainly(wire.ProtocolSCTP)(c)
+		c.Local = both
+		c.User = wire.Transport{Protocol: wire.ProtocolSCTP, Port: 7, Use: wire.UseDataControl, Addrs: both}
+	}, s.addr())
+	p := s.accept()
+	var remotes []netip.Addr
+	for _, at := range p.session.RemoteAddrs() {
+		remotes = append(remotes, at.Addr())
+	}
+	slices.SortFunc(remotes, netip.Addr.Compare)
+	r := receive[*wire.Registration](p)
+	if !slices.Equal(remotes, both) || !slices.Equal(r.Element.User.Addrs, both) || !slices.Equal(r.Element.ASAP.Addrs, both) {
+		t.Errorf("association from %v, serving at %v, ASAP at %v, want %v", remotes, r.Element.User.Addrs, r.Element.ASAP.Addrs, both)
+	}
+	p.send(&wire.RegistrationResponse{Pool: r.Pool, PE: r.Element.ID})
+	second := *r.Element.ASAP
+	second.Addrs = second.Addrs[1:]
+	receive[*wire.Registration](takeOver(t, &second, 9))
+}
+
 // Of visitors that are no home only the newest stay.
 func TestRunHoldsFewVisitors(t *testing.T) {
 	require.Need(t, require.SCTP)
@@ -122,22 +154,13 @@ func TestRunHoldsFewVisitors(t *testing.T) {
 	p := s.accept()
 	r := receive[*wire.Registration](p)
 	p.send(&wire.RegistrationResponse{Pool: r.Pool, PE: r.Element.ID})
-	var visitors []*transport.Session
+	var visitors []*peer
 	for range maxVisitors + 1 {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		session, err := transport.Dial(ctx, transport.DialConfig{
-			Protocol: wire.ProtocolSCTP, Remote: netip.AddrPortFrom(r.Element.ASAP.Addrs[0], r.Element.ASAP.Port), PPID: 11, Plain: true,
-		})
-		cancel()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { session.Close() })
-		visitors = append(visitors, session)
+		visitors = append(visitors, visit(t, r.Element.ASAP, &wire.EndpointKeepAlive{Server: 9, Pool: testPool}))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if m, err := visitors[0].Read(ctx); err == nil || ctx.Err() != nil {
+	if m, err := visitors[0].session.Read(ctx); err == nil || ctx.Err() != nil {
 		t.Errorf("read %x, %v, want the end of the session", m, err)
 	}
 }

@@ -268,9 +268,12 @@ func TestLinkDoesNotWaitForARegistrarThatDoesNotRead(t *testing.T) {
 
 // RFC 5352 3.1, 3.6: the next registrar gets the same element.
 func TestRunMovesToAnotherRegistrar(t *testing.T) {
-	home, next := serve(t, "127.0.0.1:0"), serve(t, "127.0.0.1:0")
-	e := start(t, nil, home.addr(), next.addr())
+	// The element dials from 127.0.0.1, so that it cannot take the other one's port while nobody listens.
+	home, later := serve(t, "127.0.0.1:0"), serve(t, "127.0.0.2:0")
+	later.listener.Close() // or the hunt might take it first
+	e := start(t, nil, home.addr(), later.addr())
 	p := home.enrol()
+	next := serve(t, later.addr().String())
 	home.listener.Close()
 	p.session.Close()
 	p = next.accept()
