@@ -71,8 +71,8 @@ func testWriteUnderContext(t *testing.T, w way) {
 	client.Close()
 	for {
 		_, err := server.Read(testContext(t))
-		if w.whole() && err != nil {
-			return // SCTP sends a message whole or not at all
+		if w.kind == Plain && err != nil {
+			return // SCTP sends a message whole or not at all, and TCP may stop between two
 		}
 		if errors.Is(err, io.EOF) {
 			t.Error("a write that stopped midway looks like a clean end")
@@ -159,7 +159,7 @@ func testStreamThatBreaksOff(t *testing.T, w way) {
 func TestManyWritersBothWays(t *testing.T) { overAll(t, testManyWritersBothWays) }
 
 func testManyWritersBothWays(t *testing.T, w way) {
-	const writers, each = 4, 100
+	const writers, each = 4, 30
 	client, server := w.sessions(t)
 	ctx := testContext(t)
 	var all sync.WaitGroup
