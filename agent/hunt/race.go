@@ -156,7 +156,7 @@ func (r *race[S]) lost(t Target, err error) {
 	r.running = slices.DeleteFunc(r.running, func(o Target) bool { return o.Remote == t.Remote })
 	r.failures = append(r.failures, fmt.Errorf("%v: %w", t, err))
 	level := slog.LevelDebug
-	if suspect(err) { // RFC 5352 9.2 wants it logged, whoever else is found
+	if suspect(err) && r.h.failedAt(t).IsZero() { // RFC 5352 9.2 wants it logged, whoever else is found
 		level = slog.LevelWarn
 	}
 	r.h.cfg.Log.Log(context.Background(), level, "registrar passed over", "registrar", t.String(), "err", err)

@@ -3,6 +3,7 @@
 package pu
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -148,7 +149,11 @@ func (m *machine) lost(now time.Time, err error) []action {
 
 // leave gives up the session (RFC 5352 3.7.1).
 func (m *machine) leave(now time.Time, err error) {
-	m.log.Warn("registrar lost", "err", err)
+	level := slog.LevelWarn
+	if m.failures > 0 { // and it has been said
+		level = slog.LevelDebug
+	}
+	m.log.Log(context.Background(), level, "registrar lost", "err", err)
 	m.do(blame{})
 	m.do(hangup{})
 	m.linked = false

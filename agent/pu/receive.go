@@ -73,12 +73,13 @@ func (m *machine) waits() bool {
 // spoken to without TLS (the threats to RSerPool, 2.15), or one that knows no
 // resolutions.
 func (m *machine) refused(now time.Time, causes []wire.ErrorCause) {
-	m.log.Warn("registrar reports an error", "cause", causeText(causes))
 	switch {
 	case slices.ContainsFunc(causes, isSecurity):
 		m.leave(now, fmt.Errorf("the registrar refuses us (%s): it wants TLS, or another identity", causeText(causes)))
 	case slices.ContainsFunc(causes, func(c wire.ErrorCause) bool { return c.Code == wire.CauseUnrecognizedMessage }):
 		m.leave(now, fmt.Errorf("the registrar refuses us: %s", causeText(causes)))
+	default:
+		m.log.Warn("registrar reports an error", "cause", causeText(causes))
 	}
 }
 
