@@ -111,6 +111,12 @@ func TestContested(t *testing.T) {
 			when: says(132, 8, tableOf(8, false, entry("web", 8, 1))), want: []string{"learn web 1 of 8"},
 		},
 		{
+			name: "time out of sight does not count",
+			given: given(contested(8, 10, starts(0), registers(0, "web", 1)), closes(20, 8), accepts(131, 80), says(131, 80, here(8, one)),
+				says(131, 80, tableOf(8, false)), says(145, 80, here(8, one))),
+			when: says(145, 80, tableOf(8, false, entry("web", 8, 1))),
+		},
+		{
 			name: "in favour of the winner", given: given(contested(3, 10, starts(0), registers(0, "web", 1)), again(3, 132)),
 			when: says(132, 3, tableOf(3, false, entry("web", 3, 1))),
 		},

@@ -62,6 +62,10 @@ func TestMentor(t *testing.T) {
 			when: says(0, 7, tableOf(7, false, entry("web", self, 1))), want: []string{"synchronised by 7"},
 		},
 		{
+			name: "a home that is there knows better than the mentor", given: given(listed, accepts(0, 3), says(0, 3, adds(3, "web", 1))),
+			when: says(0, 7, tableOf(7, false, entry("web", 9, 1), entry("web", 3, 2))), want: []string{"learn web 2 of 3", "synchronised by 7"},
+		},
+		{
 			name: "a list that is rejected is asked for elsewhere", given: given(starts(0), reaches(0, 8, 8), reaches(0, 7, 7), says(0, 7, here(7)), says(0, 8, here(8))),
 			when: says(0, 7, rejection), want: []string{"8 <- LIST_REQUEST to 8"},
 		},
