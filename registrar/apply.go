@@ -92,9 +92,11 @@ func (l *loop) applyENRP(actions []enrp.Action) {
 
 // synchronised begins the service: what a pool user or the data plane would have seen before was not the whole handlespace.
 func (l *loop) synchronised(a enrp.Synchronised) {
+	mentor := "none"
 	if a.Mentor != 0 {
-		l.cfg.Log.Info("the handlespace is synchronised", "mentor", a.Mentor)
+		mentor = a.Mentor.String()
 	}
+	l.cfg.Log.Info("the handlespace is whole, serving", "mentor", mentor)
 	l.announcements.next = time.Time{}
 	if l.groups.asap != nil {
 		l.announcements.next = time.Now()
