@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-default=(./loader ./maps ./test/bpf ./test/require ./test/interop)
+default=(./agent/pe ./loader ./maps ./test/bpf ./test/require ./test/interop)
 limit=${VM_LIMIT:-900} # s, boot included
 dir=build/vm
 
