@@ -146,19 +146,24 @@ func (q *queue) join(at int) {
 	q.chunks, q.bounds = slices.Delete(q.chunks, at+1, at+2), slices.Delete(q.bounds, at+1, at+2)
 }
 
-// replace takes old, which must be in, out and puts i in. Often that is in the same place.
+// replace takes old, which must be in, out and puts i in. Often that is in the same chunk, or even in the same place.
 func (q *queue) replace(old, i item) {
 	if old == i {
 		return
 	}
-	p := q.seek(old)
-	if p.index > 0 && p.index+1 < q.chunks[p.chunk].n {
-		c := q.chunks[p.chunk]
-		if c.items[p.index-1].before(&i) == 1 && i.before(&c.items[p.index+1]) == 1 {
-			c.items[p.index] = i
-			return
-		}
+	at := q.chunkOf(&old)
+	if at > 0 && i.before(&q.bounds[at]) == 1 || at+1 < len(q.chunks) && i.before(&q.bounds[at+1]) == 0 {
+		q.remove(old)
+		q.insert(i)
+		return
 	}
-	q.remove(old)
-	q.insert(i)
+	items := q.chunks[at].items[:q.chunks[at].n]
+	from, to := rank(items, &old), rank(items, &i)
+	if from < to {
+		to--
+		copy(items[from:to], items[from+1:to+1])
+	} else {
+		copy(items[to+1:from+1], items[to:from])
+	}
+	items[to] = i
 }

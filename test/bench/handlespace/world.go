@@ -35,6 +35,7 @@ type world struct {
 	rnd       *rand.Rand
 	who       []handlespace.Identity
 	ids       []wire.PEID      // of the elements, in no order
+	used      uint32           // how many identifiers
 	message   wire.PoolElement // as it comes from the decoder: the same memory each time
 	observing bool
 	observed  *handlespace.Pool
@@ -58,14 +59,10 @@ func newWorld(p wire.Policy, size int) *world {
 	return w
 }
 
-// unused is an identifier that the pool does not have.
+// unused is an identifier that never was: a multiple of an odd number modulo 2^32, so that they come in no order.
 func (w *world) unused() wire.PEID {
-	for {
-		id := wire.PEID(w.rnd.Uint32())
-		if w.space.Find(handlespace.Key{Pool: pool, PE: id}) == nil {
-			return id
-		}
-	}
+	w.used++
+	return wire.PEID(w.used * 2654435761)
 }
 
 // register is what a registration does, and what an observer does if there is one. A load or weight is another each time.
