@@ -52,6 +52,7 @@ func testWriteUnderContext(t *testing.T, w way) {
 	big := message(65535)
 	results := make(chan error, 2)
 	// Nobody reads: the first fills the buffers, the second waits for its turn.
+	stuck := time.AfterFunc(300*time.Millisecond, cancel)
 	for range 2 {
 		go func() {
 			for {
@@ -59,10 +60,10 @@ func testWriteUnderContext(t *testing.T, w way) {
 					results <- err
 					return
 				}
+				stuck.Reset(300 * time.Millisecond)
 			}
 		}()
 	}
-	time.AfterFunc(300*time.Millisecond, cancel)
 	for range 2 {
 		if err := <-results; !errors.Is(err, context.Canceled) {
 			t.Errorf("write: %v", err)

@@ -43,8 +43,9 @@ func status(t testing.TB, name string) (n int) {
 // TestThousandSessionsLeaveNothing: of eight at a time, each with one message,
 // closed by either side.
 func TestThousandSessionsLeaveNothing(t *testing.T) {
-	l, _ := listen(t, ListenConfig{})
+	l, _ := listen(t, ListenConfig{HandshakeTimeout: patience})
 	cfg := dialConfig(t, l)
+	cfg.HandshakeTimeout = patience
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	once := func(i int) error {
@@ -113,7 +114,7 @@ func TestHandshakesInParallel(t *testing.T) {
 	if affordable := int(patience / 4 / handshakeTime(t)); affordable < peers {
 		peers = affordable
 	}
-	l, refusals := listen(t, ListenConfig{MaxUnauthenticated: peers})
+	l, refusals := listen(t, ListenConfig{MaxUnauthenticated: peers, HandshakeTimeout: patience})
 	cfg := dialConfig(t, l)
 	cfg.HandshakeTimeout = patience
 	var all sync.WaitGroup
