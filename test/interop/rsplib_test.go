@@ -5,6 +5,7 @@ package interop
 import (
 	"fmt"
 	"os"
+	"strings"
 )
 
 // The ports of unsecured ASAP and ENRP (RFC 5352 8.3, RFC 5353 7.3).
@@ -39,7 +40,7 @@ func (h *host) rspregistrar(id uint32, peers ...*host) *program {
 func (h *host) rspserver(id uint32, policy string, registrars ...*host) *program {
 	h.network.t.Helper()
 	args := logged("-echo", "-asapannounce=off", "-local="+h.at(7777), fmt.Sprintf("-identifier=%#x", id),
-		"-policy="+policy, "-rereginterval=10000")
+		"-policy="+policy, "-rereginterval=10000", "-registrarrequesttimeout=20000", "-registrarresponsetimeout=20000")
 	for _, r := range registrars {
 		args = append(args, "-registrar="+r.at(asapPort))
 	}
@@ -48,12 +49,39 @@ func (h *host) rspserver(id uint32, policy string, registrars ...*host) *program
 	return p
 }
 
-// rspterminal starts rsplib's pool user; what is written to the file goes to the pool element that it chose.
-func (h *host) rspterminal(registrar *host) (*program, *os.File) {
-	h.network.t.Helper()
+// rspterminal starts rsplib's pool user, with the pool element that the registrar chooses for it.
+func (h *host) rspterminal(registrar *host) *terminal {
+	n := h.network
+	n.t.Helper()
 	in, out, err := os.Pipe()
-	h.network.must(err)
+	n.must(err)
 	defer in.Close()
-	h.network.t.Cleanup(func() { out.Close() })
-	return h.startWith(in, "rspterminal", logged("-registrar="+registrar.at(asapPort), "-asapannounce=off", "-poolhandle="+pool)...), out
+	n.t.Cleanup(func() { out.Close() })
+	args := logged("-registrar="+registrar.at(asapPort), "-asapannounce=off", "-poolhandle="+pool)
+	return &terminal{program: h.startWith(in, "rspterminal", args...), line: out}
+}
+
+// terminal is a pool user, and the line that goes to its pool element.
+type terminal struct {
+	*program
+	line *os.File
+}
+
+// echo sends a word, and waits until it comes back; it says from which element.
+func (t *terminal) echo(word string) (id string) {
+	t.t.Helper()
+	if _, err := t.line.WriteString(word + "\n"); err != nil {
+		t.t.Fatal(err)
+	}
+	id, _, _ = strings.Cut(t.await("from PE $"), ">")
+	t.await(word)
+	return id
+}
+
+// echoFrom is echo with only one element to choose.
+func (t *terminal) echoFrom(id, word string) {
+	t.t.Helper()
+	if got := t.echo(word); got != id {
+		t.t.Errorf("%s came back from %s, want %s", word, got, id)
+	}
 }
