@@ -115,6 +115,7 @@ func (l *link) isClosed() bool {
 // fakeListener gives out the links that a test makes.
 type fakeListener struct {
 	links  chan *link
+	conns  chan conn
 	broken chan struct{}
 }
 
@@ -122,6 +123,8 @@ func (f *fakeListener) Accept(ctx context.Context) (conn, error) {
 	select {
 	case l := <-f.links:
 		return l, nil
+	case c := <-f.conns:
+		return c, nil
 	case <-f.broken:
 		return nil, errors.New("out of descriptors")
 	case <-ctx.Done():
@@ -149,7 +152,7 @@ func inBubble(t *testing.T, test func(*testing.T, *bench), change ...func(*Confi
 	keys := file.load(t)
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{
-			listener: &fakeListener{links: make(chan *link), broken: make(chan struct{})},
+			listener: &fakeListener{links: make(chan *link), conns: make(chan conn), broken: make(chan struct{})},
 			observer: newObserver(), gate: newGate(), done: make(chan error, 1),
 		}
 		cfg := testConfig(keys, b.observer, b.gate)
