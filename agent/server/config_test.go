@@ -262,3 +262,30 @@ func TestLoadConfigFaults(t *testing.T) {
 		})
 	}
 }
+
+// What the documentation shows can be used as it stands.
+func TestDocumentedConfigurations(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "registrars.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```yaml\n")[1:]
+	var first string
+	for i, block := range blocks {
+		block, _, _ = strings.Cut(block, "```")
+		if first == "" {
+			first = block
+		}
+		if !strings.HasPrefix(block, "registrar:") { // a part of the first one
+			key, _, _ := strings.Cut(strings.TrimSpace(block), ":")
+			before, _, _ := strings.Cut(first, "  "+key+":")
+			block = before + block
+		}
+		if _, err := load(t, block); err != nil {
+			t.Errorf("block %d: %v\n%s", i+1, err, block)
+		}
+	}
+	if len(blocks) != 4 {
+		t.Errorf("%d blocks, want 4", len(blocks))
+	}
+}
