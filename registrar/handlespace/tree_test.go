@@ -99,3 +99,20 @@ func (g *grown) shrink(n int, order func(*rand.Rand, int) wire.PEID) {
 		g.remove(id)
 	}
 }
+
+// Ranges of identifiers leave together and others come together, so that whole branches empty beside full ones.
+func TestPoolOfRanges(t *testing.T) {
+	g := &grown{t, rand.New(rand.NewPCG(3, 4)), handlespace.New(), identity(1, "pe"), map[wire.PEID]uint16{}}
+	for phase := range 150 {
+		from, length, step := g.rnd.IntN(4000), g.rnd.IntN(1500), 1+g.rnd.IntN(3)
+		for i := from; i < from+length; i += step {
+			id := wire.PEID(i)
+			if _, there := g.there[id]; phase%2 == 0 && !there {
+				g.add(id)
+			} else if phase%2 == 1 && there {
+				g.remove(id)
+			}
+		}
+		g.check(g.space.Pool("p"))
+	}
+}

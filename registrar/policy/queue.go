@@ -4,18 +4,15 @@ package policy
 
 import (
 	"math/bits"
-	"slices"
 
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // queue is elements in order: first those of the lowest hi, of these those of the lowest lo, of these that of the lowest
-// identifier. It is a list of short arrays and a list of their bounds, both searched by halves; an array that is full
-// becomes two, one that is nearly empty joins its neighbour. The memory that an operation touches hardly grows with the
-// number of elements, which counts more than the number of comparisons does.
+// identifier. It is a B+tree whose leaves are also a list; the zero queue is empty.
 type queue struct {
-	chunks []*chunk
-	bounds []item // nothing in chunk i is before bounds[i], but for i = 0; everything in the chunks below is
+	root  *node
+	first *node // the leaf at the beginning
 }
 
 // item is an element in a queue.
@@ -25,11 +22,19 @@ type item struct {
 	slot   uint32 // does not count for the order
 }
 
-const chunkLen = 64
+// width is how much a node holds, and scarce how little makes it join a neighbour.
+const (
+	width  = 32
+	scarce = width / 4
+)
 
-type chunk struct {
-	n     int
-	items [chunkLen]item
+type node struct {
+	n int
+	// items are a leaf's. Of a branch they are bounds: nothing below child i is before items[i], but for the first child of
+	// the first branch, and everything below the children before it is.
+	items    [width]item
+	children *[width]*node // of a branch
+	next     *node         // of a leaf: the one after it
 }
 
 // before is 1 or 0, and how it is found can not be mispredicted by a processor.
@@ -51,12 +56,9 @@ func rank(items []item, i *item) int {
 	return at
 }
 
-// place is where an item is in a queue, until the queue changes.
-type place struct{ chunk, index int }
-
-// chunkOf is the index of the chunk that i is in, or belongs into. There must be one.
-func (q *queue) chunkOf(i *item) int {
-	bounds := q.bounds[1:] // the first is none
+// branchTo is the index of the child that i is below, or belongs below.
+func (n *node) branchTo(i *item) int {
+	bounds := n.items[1:n.n] // what is before all is below the first
 	at := rank(bounds, i)
 	if at < len(bounds) && i.before(&bounds[at]) == 0 {
 		at++
@@ -64,100 +66,149 @@ func (q *queue) chunkOf(i *item) int {
 	return at
 }
 
-// seek is the place of the first item that is not before i; it may be the end.
-func (q *queue) seek(i item) place {
-	if len(q.chunks) == 0 {
-		return place{}
-	}
-	c := q.chunkOf(&i)
-	return q.settle(place{c, rank(q.chunks[c].items[:q.chunks[c].n], &i)})
+// place is where an item is in a queue, until the queue changes.
+type place struct {
+	leaf  *node
+	index int
 }
 
-// settle moves on from behind a chunk's last item.
-func (q *queue) settle(p place) place {
-	if p.chunk < len(q.chunks) && p.index >= q.chunks[p.chunk].n {
-		return place{p.chunk + 1, 0}
+// begin is the place of the first item, or the end.
+func (q *queue) begin() place { return place{q.first, 0}.settle() }
+
+// seek is the place of the first item that is not before i, or the end.
+func (q *queue) seek(i item) place {
+	n := q.root
+	if n == nil {
+		return place{}
+	}
+	for n.children != nil {
+		n = n.children[n.branchTo(&i)]
+	}
+	return place{n, rank(n.items[:n.n], &i)}.settle()
+}
+
+// settle moves on from behind a leaf's last item.
+func (p place) settle() place {
+	for p.leaf != nil && p.index >= p.leaf.n {
+		p = place{p.leaf.next, 0}
 	}
 	return p
 }
 
 // next is the place after p.
-func (q *queue) next(p place) place { return q.settle(place{p.chunk, p.index + 1}) }
+func (p place) next() place { return place{p.leaf, p.index + 1}.settle() }
 
-// at is the item at p, nil at the end.
-func (q *queue) at(p place) *item {
-	if p.chunk >= len(q.chunks) {
+// item is the item at p, nil at the end.
+func (p place) item() *item {
+	if p.leaf == nil {
 		return nil
 	}
-	return &q.chunks[p.chunk].items[p.index]
+	return &p.leaf.items[p.index]
 }
 
 // insert adds an item, which must not be in.
 func (q *queue) insert(i item) {
-	if len(q.chunks) == 0 {
-		q.chunks, q.bounds = append(q.chunks, &chunk{}), append(q.bounds, i)
+	if q.root == nil {
+		q.root = &node{}
+		q.first = q.root
 	}
-	at := q.chunkOf(&i)
-	if q.chunks[at].n == chunkLen {
-		q.split(at)
-		at = q.chunkOf(&i)
+	if q.root.n == width {
+		q.root = &node{n: 1, children: &[width]*node{q.root}}
+		q.root.split(0)
 	}
-	c := q.chunks[at]
-	index := rank(c.items[:c.n], &i)
-	copy(c.items[index+1:], c.items[index:c.n])
-	c.items[index] = i
-	c.n++
+	n := q.root
+	for n.children != nil {
+		at := n.branchTo(&i)
+		if n.children[at].n == width { // no node on the way down is full, so that each has room for a half
+			n.split(at)
+			at = n.branchTo(&i)
+		}
+		n = n.children[at]
+	}
+	at := rank(n.items[:n.n], &i)
+	copy(n.items[at+1:], n.items[at:n.n])
+	n.items[at] = i
+	n.n++
 }
 
-// split makes two of a chunk.
-func (q *queue) split(at int) {
-	low, high := q.chunks[at], &chunk{n: chunkLen / 2}
-	copy(high.items[:], low.items[chunkLen/2:])
-	low.n = chunkLen / 2
-	q.chunks = slices.Insert(q.chunks, at+1, high)
-	q.bounds = slices.Insert(q.bounds, at+1, high.items[0])
+// split makes two of the full child at index at.
+func (n *node) split(at int) {
+	low, high := n.children[at], &node{n: width / 2}
+	copy(high.items[:], low.items[width/2:])
+	if low.children != nil {
+		high.children = &[width]*node{}
+		copy(high.children[:], low.children[width/2:])
+		clear(low.children[width/2:])
+	} else {
+		high.next, low.next = low.next, high
+	}
+	low.n = width / 2
+	copy(n.items[at+2:], n.items[at+1:n.n])
+	copy(n.children[at+2:], n.children[at+1:n.n])
+	n.items[at+1], n.children[at+1] = high.items[0], high
+	n.n++
 }
 
 // remove takes an item out, which must be in.
 func (q *queue) remove(i item) {
-	at := q.chunkOf(&i)
-	c := q.chunks[at]
-	index := rank(c.items[:c.n], &i)
-	copy(c.items[index:], c.items[index+1:c.n])
-	c.n--
-	switch {
-	case c.n > chunkLen/4:
-	case at+1 < len(q.chunks) && c.n+q.chunks[at+1].n <= chunkLen*3/4:
-		q.join(at)
-	case at > 0 && c.n+q.chunks[at-1].n <= chunkLen*3/4:
-		q.join(at - 1)
-	case c.n == 0 && len(q.chunks) == 1:
-		q.chunks, q.bounds = nil, nil
-	case c.n == 0:
-		q.chunks, q.bounds = slices.Delete(q.chunks, at, at+1), slices.Delete(q.bounds, at, at+1)
+	q.root.remove(&i)
+	for q.root.children != nil && q.root.n == 1 {
+		q.root = q.root.children[0]
 	}
 }
 
-// join makes one of a chunk and the one after it.
-func (q *queue) join(at int) {
-	low, high := q.chunks[at], q.chunks[at+1]
-	copy(low.items[low.n:], high.items[:high.n])
-	low.n += high.n
-	q.chunks, q.bounds = slices.Delete(q.chunks, at+1, at+2), slices.Delete(q.bounds, at+1, at+2)
+func (n *node) remove(i *item) {
+	if n.children == nil {
+		at := rank(n.items[:n.n], i)
+		copy(n.items[at:], n.items[at+1:n.n])
+		n.n--
+		return
+	}
+	at := n.branchTo(i)
+	child := n.children[at]
+	child.remove(i)
+	if child.n > scarce {
+		return
+	}
+	if at+1 < n.n && child.n+n.children[at+1].n <= width-scarce {
+		n.join(at)
+	} else if at > 0 && child.n+n.children[at-1].n <= width-scarce {
+		n.join(at - 1)
+	}
 }
 
-// replace takes old, which must be in, out and puts i in. Often that is in the same chunk, or even in the same place.
+// join makes one of a child and the one after it. A leaf whose neighbours are full stays, though it may be empty.
+func (n *node) join(at int) {
+	low, high := n.children[at], n.children[at+1]
+	copy(low.items[low.n:], high.items[:high.n])
+	if low.children != nil {
+		copy(low.children[low.n:], high.children[:high.n])
+	} else {
+		low.next = high.next
+	}
+	low.n += high.n
+	copy(n.items[at+1:], n.items[at+2:n.n])
+	copy(n.children[at+1:], n.children[at+2:n.n])
+	n.n--
+	n.children[n.n] = nil
+}
+
+// replace takes old, which must be in, out and puts i in. Often that is in the same leaf.
 func (q *queue) replace(old, i item) {
 	if old == i {
 		return
 	}
-	at := q.chunkOf(&old)
-	if at > 0 && i.before(&q.bounds[at]) == 1 || at+1 < len(q.chunks) && i.before(&q.bounds[at+1]) == 0 {
-		q.remove(old)
-		q.insert(i)
-		return
+	n := q.root
+	for n.children != nil {
+		at := n.branchTo(&old)
+		if at != n.branchTo(&i) {
+			q.remove(old)
+			q.insert(i)
+			return
+		}
+		n = n.children[at]
 	}
-	items := q.chunks[at].items[:q.chunks[at].n]
+	items := n.items[:n.n]
 	from, to := rank(items, &old), rank(items, &i)
 	if from < to {
 		to--

@@ -89,10 +89,10 @@ func (r *ranking) become(slot uint32, next candidate) {
 }
 
 func (r *ranking) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
-	at := place{}
-	for i := r.queue.at(at); i != nil && len(chosen) < limit; i = r.queue.at(at) {
+	at := r.queue.begin()
+	for i := at.item(); i != nil && len(chosen) < limit; i = at.item() {
 		chosen = append(chosen, r.candidates[i.slot].element)
-		at = r.queue.next(at)
+		at = at.next()
 	}
 	r.count(chosen)
 	return chosen

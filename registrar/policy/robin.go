@@ -50,20 +50,20 @@ func robinItem(e *handlespace.Element) item { return item{id: e.ID, slot: uint32
 
 func (r *robin) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
 	at := r.up.seek(item{id: r.next})
-	if r.up.at(at) == nil {
-		at = place{}
+	if at.item() == nil {
+		at = r.up.begin()
 	}
-	first := r.up.at(at)
+	first := at.item()
 	if first == nil {
 		return chosen
 	}
 	r.next = first.id + 1 // after the highest identifier of all this is 0: the beginning
 	for i := first; len(chosen) < limit; {
 		chosen = append(chosen, r.members[i.slot].element)
-		at = r.up.next(at)
-		if i = r.up.at(at); i == nil {
-			at = place{}
-			i = r.up.at(at)
+		at = at.next()
+		if i = at.item(); i == nil {
+			at = r.up.begin()
+			i = at.item()
 		}
 		if i == first {
 			break

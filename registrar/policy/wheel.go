@@ -68,14 +68,14 @@ func (w *wheel) leave(m *wheelSeat) {
 
 // choose: the elements in order of their first occurrence are those in order of their next one.
 func (w *wheel) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
-	at := place{}
-	first := w.queue.at(at)
+	at := w.queue.begin()
+	first := at.item()
 	if first == nil {
 		return chosen
 	}
-	for i := first; i != nil && len(chosen) < limit; i = w.queue.at(at) {
+	for i := first; i != nil && len(chosen) < limit; i = at.item() {
 		chosen = append(chosen, w.next[i.slot].element)
-		at = w.queue.next(at)
+		at = at.next()
 	}
 	m, was := &w.next[first.slot], *first
 	w.now = m.occurrence
