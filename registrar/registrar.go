@@ -80,7 +80,7 @@ func assemble(cfg Config, all []listening, g groups, dial dialFunc, t *tally) *R
 		Server: cfg.ServerID, Grants: cfg.Grants, Unsecured: cfg.Unsecured, Grace: cfg.Grace, KeepAlive: cfg.KeepAlive,
 		MaxBadReports: cfg.Timers.MaxBadPEReport, Rand: newRand(),
 	}
-	elements.Adoption.Grace = cfg.Timers.AdoptionGrace
+	elements.Adoption.Grace, elements.Adoption.Notice = cfg.Timers.AdoptionGrace, cfg.Timers.enrp().Notice()
 	if cfg.Unsecured {
 		elements.MaxElementsPerIdentity = maxPlainElements
 	}

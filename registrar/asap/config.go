@@ -33,6 +33,8 @@ type Adoption struct {
 	Spread time.Duration
 	// Grace is how long each may take to show itself (default 60 s).
 	Grace time.Duration
+	// Notice is how long it may take until a registrar that is gone is taken over, by us or by another one (default 2 min).
+	Notice time.Duration
 }
 
 // Subscriptions bound the updates of pools (RFC 5352 2.2.5). A value of 0 takes its default.
@@ -76,6 +78,7 @@ func (c Config) withDefaults() Config {
 	c.ReportWindow = cmp.Or(c.ReportWindow, 5*time.Minute)
 	c.Adoption.Spread = cmp.Or(c.Adoption.Spread, 10*time.Second)
 	c.Adoption.Grace = cmp.Or(c.Adoption.Grace, time.Minute)
+	c.Adoption.Notice = cmp.Or(c.Adoption.Notice, 2*time.Minute)
 	c.Subscriptions.PerSession = cmp.Or(c.Subscriptions.PerSession, 64)
 	c.Subscriptions.Total = cmp.Or(c.Subscriptions.Total, 65_536)
 	c.Subscriptions.Interval = cmp.Or(c.Subscriptions.Interval, time.Second)

@@ -14,8 +14,9 @@ import (
 // Learn takes in what another registrar tells of an element whose home it is (RFC 5353 3.3.1), as new, as changed, or as
 // moved to it: one of ours is then given up without a word, though its session may go on for something else.
 //
-// A foreign element lives as long as its registration, and a grace longer: its home ends it, and what that has to say takes
-// a while to come. It is never probed but for a report. Its policy may be one that we would refuse, since a copy of the
+// A foreign element's life is its home's business, which ends it. If its home is dead, or only cannot be heard from here, it
+// can neither end nor renew it: so the element outlives its life by the time that it takes until somebody takes the home
+// over, which begins its life anew, and until it would have shown itself there. It is never probed but for a report. Its policy may be one that we would refuse, since a copy of the
 // handlespace that is not a whole one would be fetched again and again; it is chosen as in a round robin pool then.
 func (c *Core) Learn(now time.Time, home wire.ServerID, h wire.PoolHandle, we wire.PoolElement) []Action {
 	s, k := c.begin(now), handlespace.Key{Pool: h, PE: we.ID}
@@ -42,7 +43,7 @@ func (c *Core) live(s *step, k handlespace.Key, life int32) {
 	}
 	w.expires = end(s.now, life)
 	if w.expires != 0 {
-		w.expires = w.expires.after(c.cfg.Grace)
+		w.expires = w.expires.after(c.cfg.Adoption.Notice).after(c.cfg.Adoption.Grace).after(c.cfg.Grace)
 	}
 	c.due.moved(w)
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/weir-lb/weir/registrar/asap"
 	"github.com/weir-lb/weir/registrar/handlespace"
@@ -90,16 +91,19 @@ func TestForget(t *testing.T) {
 }
 
 func TestForeignLife(t *testing.T) {
+	short := []event{learns(0, peerA, "web", 1, life(4))}
 	checkRules(t, []rule{
-		{"a grace longer than its home gives it", []event{learns(0, peerA, "web", 1, life(4))}, passes(5.9), nil},
-		{"and no longer", []event{learns(0, peerA, "web", 1, life(4))}, passes(6), []string{"web: 1 expired"}},
 		{
-			"its home renews it",
-			[]event{learns(0, peerA, "web", 1, life(4)), learns(4, peerA, "web", 1, life(4))}, passes(9.9), nil,
+			"its home may be dead: it stays until it would be taken over, and would have shown itself, and a grace",
+			short, passes(4 + 20 + 60 + 1.9), nil,
 		},
+		{"and no longer", short, passes(4 + 20 + 60 + 2), []string{"web: 1 expired"}},
+		{"its home renews it", then(short, learns(80, peerA, "web", 1, life(4))), passes(80 + 85.9), nil},
+		{"who took its home over renews it", then(short, learns(80, peerB, "web", 1, life(4))), passes(80 + 85.9), nil},
+		{"its home ends it at once", short, forgets(1, peerA, "web", 1), []string{"web: 1 forgotten"}},
 		{"for ever", []event{learns(0, peerA, "web", 1)}, passes(1e9), nil},
 		{"rsplib's milliseconds, the most there are", []event{learns(0, peerA, "web", 1, life(math.MaxInt32))}, passes(1e9), nil},
-	})
+	}, func(c *asap.Config) { c.Adoption.Notice = 20 * time.Second })
 	w := newWorld(func(c *asap.Config) { c.Grace = math.MaxInt64 })
 	w.play(learns(0, peerA, "web", 1, life(math.MaxInt32)))
 	if d := w.core.Deadline(); d.Before(w.start.Add(math.MaxInt64 - 1)) {
@@ -178,7 +182,7 @@ func TestUpdated(t *testing.T) {
 		{"what another registrar told us, it tells all", nil, learns(0, peerA, "web", 1), nil},
 		{"also that one of ours moved to it", ours, learns(1, peerA, "web", 1), nil},
 		{"also that one left", theirs, forgets(1, peerA, "web", 1), nil},
-		{"one of another registrar that we lost sight of", []event{learns(0, peerA, "web", 1, life(1))}, passes(3), nil},
+		{"one of another registrar that we lost sight of", []event{learns(0, peerA, "web", 1, life(1))}, passes(300), nil},
 		{"a takeover is told as such", theirs, takesOver(1, peerA), nil},
 		{"what became ours by it and is lost is ours to tell", then(theirs, takesOver(1, peerA)), passes(61), []string{del}},
 	} {

@@ -30,13 +30,17 @@ func (c *Core) TakeOver(now time.Time, target wire.ServerID) []Action {
 	return c.finish(s)
 }
 
-// adopt begins the time that an element has to show itself. Those that can be reached are reached at a time drawn for each,
-// so that not thousands of associations are set up at once.
+// adopt begins the time that an element has to show itself, and its life, if that is not shorter: when it registered last
+// only its dead home knew. Those that can be reached are reached at a time drawn for each, so that not thousands of
+// associations are set up at once.
 func (c *Core) adopt(s *step, k handlespace.Key) {
 	w := c.watches[k]
 	c.hangUp(s, w)
 	c.counters.TakenOver++
 	w.bond, w.grace = adopted, s.now.after(c.cfg.Adoption.Grace)
+	if w.expires != 0 {
+		w.expires = max(w.grace, end(s.now, c.space.Find(k).Life))
+	}
 	if c.reachable(k) {
 		w.reach = s.now.after(time.Duration(c.cfg.Rand.Float64() * float64(c.cfg.Adoption.Spread)))
 	}

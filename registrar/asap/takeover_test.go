@@ -14,6 +14,7 @@ import (
 func TestTakeOver(t *testing.T) {
 	silent := []event{learns(0, peerA, "web", 1), learns(0, peerB, "web", 2)}
 	over := then(silent, takesOver(1, peerA))
+	brief := []event{learns(0, peerA, "web", 1, life(10)), takesOver(1, peerA)}
 	checkRules(t, []rule{
 		{"RFC 5353 3.5.2: its elements become ours", silent, takesOver(1, peerA), []string{"web: 1 up, 2 up"}},
 		{"of nobody nothing", silent, takesOver(1, 0xcccc), nil},
@@ -33,7 +34,11 @@ func TestTakeOver(t *testing.T) {
 		{"a grant is not missed before it has an owner", over, grantsBecome(2), nil},
 		{"another registrar has taken it over as well", over, learns(2, peerB, "web", 1), []string{"web: 1 up, 2 up"}},
 		{"it is that one's then", then(over, learns(2, peerB, "web", 1)), passes(100), nil},
-		{"its life goes on", []event{learns(0, peerA, "web", 1, life(10)), takesOver(1, peerA)}, passes(12), []string{"web: 1 expired"}},
+		{"its life, that its home could not renew, does not cut the grace short", brief, passes(60.9), nil},
+		{"nor is it longer for that", brief, passes(61), []string{"web: 1 lost"}},
+		{"RFC 5352 3.1: what it registers begins its life", then(brief, registers(2, "a", "web", 1, life(10))), passes(12), []string{
+			"web: 1 expired", "a <- deregistration web 1",
+		}},
 		{
 			"threats 2.2.3: a secured registrar reaches nobody without TLS",
 			[]event{learns(0, peerA, "web", 1, speaksASAP), takesOver(1, peerA)}, passes(60.9), nil,
@@ -77,6 +82,21 @@ func TestTakenOverIsReached(t *testing.T) {
 	}, unsecured)
 }
 
+// What an element that answers was last registered for begins anew: when that was, only its dead home knew.
+func TestLifeOfTheReached(t *testing.T) {
+	ours := []event{
+		learns(0, peerA, "web", 1, speaksASAP, life(100)), takesOver(90, peerA), passes(100),
+		reaches(110, again, "web", 1), acks(111, again, "web", 1),
+	}
+	probed := []string{string(again) + " <- keep-alive H=false 0x0000f00d web 1"}
+	checkRules(t, []rule{
+		{"its home's time is over", ours, passes(189.9), probed},
+		{"it is as if it had registered at the takeover", then(ours, passes(189.9), acks(189.9, again, "web", 1)), passes(190), []string{
+			"web: 1 expired", string(again) + " <- deregistration web 1",
+		}},
+	}, unsecured)
+}
+
 // Thousands of elements are not reached at the same time (RFC 5352 3.5: "attention not to flood the network").
 func TestTakeOverIsSpread(t *testing.T) {
 	w := newWorld(unsecured, func(c *asap.Config) { c.Adoption.Spread = 10 * time.Second })
@@ -105,7 +125,7 @@ func TestTakeOverIsSpread(t *testing.T) {
 // A registrar that did not run could not hear whom it took over: they have the same time once more.
 func TestForgiveOfTheAdopted(t *testing.T) {
 	w := newWorld()
-	w.play(learns(0, peerA, "web", 1))
+	w.play(learns(0, peerA, "web", 1, life(30)))
 	w.play(takesOver(0, peerA))
 	w.core.Forgive(w.start.Add(100 * time.Second))
 	if got := w.lines(w.play(passes(159.9))); len(got) != 0 {

@@ -66,6 +66,9 @@ func (c *Core) Forgive(now time.Time) {
 		if w.grace.past(at) {
 			w.grace = at.after(c.grace(w))
 		}
+		if w.bond == adopted && w.expires != 0 {
+			w.expires = max(w.expires, w.grace)
+		}
 	}
 }
 
@@ -91,10 +94,10 @@ func (c *Core) Tick(now time.Time) []Action {
 // at most three calls.
 func (c *Core) lapse(s *step, w *watch) {
 	switch {
-	case w.expires.past(s.now):
-		c.dismiss(s, w, handlespace.Expired) // RFC 5352 3.2: "sent … to indicate the removal"
 	case w.grace.past(s.now):
 		c.remove(s, w.key, handlespace.Lost)
+	case w.expires.past(s.now):
+		c.dismiss(s, w, handlespace.Expired) // RFC 5352 3.2: "sent … to indicate the removal"
 	case w.answer.past(s.now):
 		c.lose(s, w)
 	case w.reach.past(s.now):

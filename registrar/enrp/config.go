@@ -27,6 +27,13 @@ type Timers struct {
 	Crossing time.Duration
 }
 
+// Notice is how long it may take from a registrar's last word until it is taken over, by us or by whoever was first and
+// died over it.
+func (t Timers) Notice() time.Duration {
+	t = Config{Timers: t}.withDefaults().Timers
+	return t.LastHeard + 2*t.NoResponse + (guardRounds+maxRounds)*t.TakeoverExpiry
+}
+
 // Peer is a registrar that we are told of by configuration.
 type Peer struct {
 	Server    wire.ServerID // 0 if not known
