@@ -106,6 +106,7 @@ func TestReferenceIdentity(t *testing.T) {
 		{"the address", ca, []string{"127.0.0.1"}, "127.0.0.1", "", ""},
 		{"another address", ca, []string{"10.0.0.1"}, "127.0.0.1", "", "the registrar's identity is suspect: "},
 		{"the name", ca, []string{"registrar.example"}, "registrar.example", "", ""},
+		{"the name in other letters", ca, []string{"registrar.example"}, "Registrar.EXAMPLE", "", ""},
 		{"a wildcard", ca, []string{"*.example"}, "registrar.example", "", ""},
 		{"a wildcard of one label more", ca, []string{"*.example"}, "a.registrar.example", "", "the registrar's identity is suspect: "},
 		{"another name", ca, []string{"other.example"}, "registrar.example", "", "the registrar's identity is suspect: "},

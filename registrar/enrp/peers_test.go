@@ -3,7 +3,9 @@
 package enrp_test
 
 import (
+	"errors"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -196,4 +198,71 @@ func TestDeadline(t *testing.T) {
 			t.Errorf("no %q in %q", want, got)
 		}
 	}
+}
+
+// RFC 5353 2.1, 3.6.1: whatever a presence is for, it says who we are, and what our elements add up to.
+func TestPresenceIsWhole(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		given []event
+		when  event
+	}{
+		{"to who was dialled", given(starts(0), registers(0, "web", 1)), reaches(0, 7, 7)},
+		{"to a new peer", given(starts(0), registers(0, "web", 1), accepts(0, 9)), says(0, 9, here(9))},
+		{"the reply", given(starts(0), friend(9), registers(0, "web", 1)), says(0, 9, asking(here(9)))},
+		{"the heartbeat", given(starts(0), friend(9), registers(0, "web", 1)), passes(30)},
+		{"to who is silent", given(starts(0), friend(9), registers(0, "web", 1), passes(30), passes(60)), passes(61)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(knows(7))
+			for _, e := range tt.given {
+				w.play(e)
+			}
+			sent := 0
+			for _, a := range w.play(tt.when) {
+				s, ok := a.(enrp.Send)
+				if !ok {
+					continue
+				}
+				m, ok := s.Message.(*wire.Presence)
+				if !ok {
+					continue
+				}
+				sent++
+				want := here(self, key("web", 1))
+				if m.Checksum == nil || *m.Checksum != *want.Checksum || !reflect.DeepEqual(m.Info, want.Info) {
+					t.Errorf("sent %+v, want the checksum %#x and %+v", m, *want.Checksum, *want.Info)
+				}
+			}
+			if sent == 0 {
+				t.Error("no presence was sent")
+			}
+		})
+	}
+}
+
+// RFC 5353 3.7: what could not be understood is reported, if RFC 5354 has it so.
+func TestFault(t *testing.T) {
+	comes := func(session uint64, hex ...byte) event {
+		return event{1, func(w *world, now time.Time) []enrp.Action {
+			_, err := wire.ParseENRP(hex)
+			var fault *wire.Error
+			if !errors.As(err, &fault) {
+				panic("no fault")
+			}
+			return w.core.Fault(now, enrp.From{Session: session}, fault)
+		}}
+	}
+	checkRules(t, []rule{
+		{name: "an unknown message, 01", given: given(starts(0), friend(7)), when: comes(7, 0x40, 0, 0, 4), want: []string{"7 <- ERROR to 7 cause 0x2"}},
+		{name: "an unknown message, 00", given: given(starts(0), friend(7)), when: comes(7, 0x30, 0, 0, 4)},
+		{
+			name: "an unknown parameter, 11", given: given(starts(0), friend(7)),
+			when: comes(7, 5, 0, 0, 16, 0, 0, 0, 7, 0, 0, 0, 5, 0xc0, 1, 0, 4), want: []string{"7 <- ERROR to 7 cause 0x1"},
+		},
+		{name: "invalid values", given: given(starts(0), friend(7)), when: comes(7, 5, 0, 0, 4), want: []string{"7 <- ERROR to 7 cause 0x3"}},
+		{name: "of who has not spoken", given: given(starts(0), accepts(0, 7)), when: comes(7, 0x40, 0, 0, 4), want: []string{"7 <- ERROR cause 0x2"}},
+		{name: "in a session that ended", given: given(starts(0), friend(7), closes(0, 7)), when: comes(7, 0x40, 0, 0, 4)},
+		{name: "an error that is none", given: given(starts(0), friend(7)), when: comes(7, 10, 0, 0, 4)},
+	})
 }

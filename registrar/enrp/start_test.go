@@ -82,6 +82,15 @@ func TestMentor(t *testing.T) {
 			when: passes(5), want: []string{"8 <- LIST_REQUEST to 8"},
 		},
 		{
+			name: "a mentor whose table does not come is left", given: given(listed, reaches(0, 8, 8), says(0, 8, here(8))),
+			when: passes(5), want: []string{"dial 3 at 10.0.0.3", "8 <- LIST_REQUEST to 8"},
+		},
+		{
+			name:  "also if it is the rest that does not come",
+			given: given(listed, reaches(0, 8, 8), says(0, 8, here(8)), says(4, 7, tableOf(7, true, entry("web", 7, 1))), passes(5)),
+			when:  passes(9), want: []string{"8 <- LIST_REQUEST to 8"},
+		},
+		{
 			name: "a mentor whose session ends is left", given: given(listed, reaches(0, 8, 8), says(0, 8, here(8))),
 			when: closes(1, 7), want: []string{"8 <- LIST_REQUEST to 8", "7 is suspect"},
 		},
