@@ -111,9 +111,13 @@ type Config struct {
 	// MaxSessions bounds the sessions; 0: 4096. Beyond it, new ones are closed. Of a secured registrar's, those that
 	// proved nothing may have half.
 	MaxSessions int
-	Gate        Gate     // nil: nothing is in front of the sockets
-	Observer    Observer // nil: nobody wants to know
-	Log         *slog.Logger
+	// MaxElements and MaxElementsPerIdentity bound the elements, of all registrars, and those of one identity here; 0: asap's
+	// defaults, of an unsecured registrar 4096 of one address.
+	MaxElements, MaxElementsPerIdentity int
+
+	Gate     Gate     // nil: nothing is in front of the sockets
+	Observer Observer // nil: nobody wants to know
+	Log      *slog.Logger
 }
 
 // nobody is the Gate of a registrar with nothing in front of its sockets, and the Observer of one that nobody observes.
@@ -157,7 +161,7 @@ func (c Config) validate() error {
 		need(p.Addr.IsValid(), "a peer without an address")
 		need(c.Unsecured || p.Server != 0 && p.Identity != "" && p.As != "", "a peer without identifier or identities")
 	}
-	need(c.MaxSessions >= 0, "the number of sessions must not be negative")
+	need(c.MaxSessions >= 0 && c.MaxElements >= 0 && c.MaxElementsPerIdentity >= 0, "a limit must not be negative")
 	need(c.Log != nil, "no log")
 	return errors.Join(faults...)
 }

@@ -81,7 +81,8 @@ func assemble(cfg Config, all []listening, g groups, dial dialFunc, t *tally) *R
 		MaxBadReports: cfg.Timers.MaxBadPEReport, Rand: newRand(),
 	}
 	elements.Adoption.Grace, elements.Adoption.Notice = cfg.Timers.AdoptionGrace, cfg.Timers.enrp().Notice()
-	if cfg.Unsecured {
+	elements.MaxElements, elements.MaxElementsPerIdentity = cfg.MaxElements, cfg.MaxElementsPerIdentity
+	if cfg.Unsecured && cfg.MaxElementsPerIdentity == 0 {
 		elements.MaxElementsPerIdentity = maxPlainElements
 	}
 	r.asap = asap.New(elements)

@@ -30,6 +30,8 @@ type Registrar struct {
 	HandshakeTimeout   time.Duration     // 100ms-1m
 	MaxUnauthenticated int               // handshakes under way at most, 1-65536
 	MaxSessions        int               // sessions at most, 1-1000000
+	MaxElements        int               // elements in all pools at most, 1-10000000; 0: the registrar's default
+	MaxPerIdentity     int               // elements of one identity at most, 1-1000000; 0: likewise
 	Grants             []registrar.Grant // without addresses: only those that the session comes from
 	Peers              []registrar.Peer
 	LowerWins          bool // as rsplib decides who takes over
@@ -121,7 +123,8 @@ func (r *Registrar) Build(id wire.ServerID, c *Credentials) registrar.Config {
 		ASAP: r.ASAP, ENRP: r.ENRP, ServerID: id, Unsecured: r.Unsecured, Keys: c.Keys, Certificate: c.Certificate(),
 		Grants: r.Grants, Grace: r.Grace, KeepAlive: r.KeepAlive, Peers: r.Peers, LowerWins: r.LowerWins,
 		Announce: r.Announce, Timers: r.Timers, HandshakeTimeout: r.HandshakeTimeout,
-		MaxUnauthenticated: r.MaxUnauthenticated, MaxSessions: r.MaxSessions,
+		MaxUnauthenticated: r.MaxUnauthenticated, MaxSessions: r.MaxSessions, MaxElements: r.MaxElements,
+		MaxElementsPerIdentity: r.MaxPerIdentity,
 	}
 	if r.RejectPlain {
 		cfg.RejectASAP, cfg.RejectENRP = moved(r.ASAP, portASAP), moved(r.ENRP, portENRP)
@@ -154,6 +157,8 @@ func (r *Registrar) NeedsRestart(next Registrar) (names []string) {
 		"keep_alive":          r.KeepAlive == next.KeepAlive,
 		"max_unauthenticated": r.MaxUnauthenticated == next.MaxUnauthenticated,
 		"max_sessions":        r.MaxSessions == next.MaxSessions,
+		"max_elements":        r.MaxElements == next.MaxElements,
+		"max_per_identity":    r.MaxPerIdentity == next.MaxPerIdentity,
 		"peers":               reflect.DeepEqual(r.Peers, next.Peers),
 		"lower_id_takes_over": r.LowerWins == next.LowerWins,
 		"announce":            r.Announce == next.Announce,

@@ -28,6 +28,8 @@ func (d *Decoder) Registrar(r *Registrar) Parser {
 		"handshake_timeout":    d.Duration(&r.HandshakeTimeout, 100*time.Millisecond, time.Minute),
 		"max_unauthenticated":  Number(d, &r.MaxUnauthenticated, 1, 65_536),
 		"max_sessions":         Number(d, &r.MaxSessions, 1, 1_000_000),
+		"max_elements":         Number(d, &r.MaxElements, 1, 10_000_000),
+		"max_per_identity":     Number(d, &r.MaxPerIdentity, 1, 1_000_000),
 		"grants":               List(d, &r.Grants, d.grant),
 		"peers":                List(d, &r.Peers, d.peer),
 		"lower_id_takes_over":  d.Bool(&r.LowerWins),

@@ -38,6 +38,8 @@ const full = `registrar:
   handshake_timeout: 6s
   max_unauthenticated: 7
   max_sessions: 8
+  max_elements: 19
+  max_per_identity: 20
   grants: [{identity: pe-1, pools: [web], addresses: [10.0.11.2, "2001:db8::/64"]}]
   peers:
     - {server_id: 2, protocol: sctp, address: 10.0.0.2, more: [10.1.0.2], identity: r-2-to-1, as: r-1-to-2}
@@ -103,6 +105,7 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 			RejectPlain: true, Grace: 3 * time.Second,
 			KeepAlive:        registrar.KeepAlive{Interval: 4 * time.Second, Timeout: 5 * time.Second},
 			HandshakeTimeout: 6 * time.Second, MaxUnauthenticated: 7, MaxSessions: 8,
+			MaxElements: 19, MaxPerIdentity: 20,
 			Grants: []registrar.Grant{{Identity: "pe-1", Pools: []wire.PoolHandle{"web"}, Addresses: []netip.Prefix{
 				netip.MustParsePrefix("10.0.11.2/32"), netip.MustParsePrefix("2001:db8::/64"),
 			}}},
