@@ -95,6 +95,8 @@ type Config struct {
 	Keys      *psk.Keys // nil if Unsecured
 	// Certificate is for pool users that prove nothing; nil if there is none.
 	Certificate func() *tls.Certificate
+	// OldSuite takes their TLS_RSA_WITH_AES_128_CBC_SHA too, for those who have nothing else (RFC 5352 9.2).
+	OldSuite bool
 
 	Grants    []Grant       // may be empty: then nobody can enrol with a secured registrar
 	Grace     time.Duration // how long an element whose association ended may be away; 0 or more

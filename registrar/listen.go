@@ -109,7 +109,7 @@ func listen(cfg *Config, at Listener, speaks language, t *tally) (*transport.Lis
 	if !cfg.Unsecured {
 		lc.Keys, lc.OnPlain = cfg.Keys, speaks.rejectPlain(cfg.ServerID)
 		if speaks == speaksASAP {
-			lc.Certificate = cfg.Certificate
+			lc.Certificate, lc.OldSuite = cfg.Certificate, cfg.OldSuite
 		}
 	}
 	return transport.Listen(context.Background(), lc)

@@ -23,6 +23,7 @@ type Registrar struct {
 	KeyFile            string               // as psk.LoadKeys reads it
 	CertificateFile    string               // PEM, for pool users; "": none
 	CertificateKeyFile string               // PEM
+	OldSuite           bool                 // TLS_RSA_WITH_AES_128_CBC_SHA is good enough for pool users
 	Unsecured          bool                 // no TLS at all
 	RejectPlain        bool                 // listen at the ports of those without TLS, to tell them that there is some
 	Grace              time.Duration        // how long a lost element may take to come back, 0-1h
@@ -120,8 +121,8 @@ func withPort(a *netip.AddrPort, port uint16) {
 // Build is the registrar's own configuration, but for gate, observer and log.
 func (r *Registrar) Build(id wire.ServerID, c *Credentials) registrar.Config {
 	cfg := registrar.Config{
-		ASAP: r.ASAP, ENRP: r.ENRP, ServerID: id, Unsecured: r.Unsecured, Keys: c.Keys, Certificate: c.Certificate(),
-		Grants: r.Grants, Grace: r.Grace, KeepAlive: r.KeepAlive, Peers: r.Peers, LowerWins: r.LowerWins,
+		ASAP: r.ASAP, ENRP: r.ENRP, ServerID: id, Unsecured: r.Unsecured, Keys: c.Keys,
+		Certificate: c.Certificate(), OldSuite: r.OldSuite, Grants: r.Grants, Grace: r.Grace, KeepAlive: r.KeepAlive, Peers: r.Peers, LowerWins: r.LowerWins,
 		Announce: r.Announce, Timers: r.Timers, HandshakeTimeout: r.HandshakeTimeout,
 		MaxUnauthenticated: r.MaxUnauthenticated, MaxSessions: r.MaxSessions, MaxElements: r.MaxElements,
 		MaxElementsPerIdentity: r.MaxPerIdentity,
@@ -151,6 +152,7 @@ func (r *Registrar) NeedsRestart(next Registrar) (names []string) {
 		"server_id":           next.ServerID == 0 || r.ServerID == next.ServerID,
 		"key_file":            r.KeyFile == next.KeyFile,
 		"certificate_file":    r.CertificateFile == next.CertificateFile && r.CertificateKeyFile == next.CertificateKeyFile,
+		"old_suite":           r.OldSuite == next.OldSuite,
 		"unsecured":           r.Unsecured == next.Unsecured,
 		"reject_plain":        r.RejectPlain == next.RejectPlain,
 		"grace":               r.Grace == next.Grace,

@@ -59,6 +59,7 @@ func (r *Registrar) checkUnsecured(c *checker) {
 	c.need(r.KeyFile == "", "key_file", why)
 	c.need(r.CertificateFile == "", "certificate_file", why)
 	c.need(r.CertificateKeyFile == "", "certificate_key_file", why)
+	c.need(!r.OldSuite, "old_suite", why)
 	c.need(!r.RejectPlain, "reject_plain", why)
 	c.need(len(r.Grants) == 0, "grants", "%s: it takes every registration", why)
 	for i, p := range r.Peers {
@@ -71,6 +72,7 @@ func (r *Registrar) checkSecured(c *checker) {
 	c.need(r.KeyFile != "", "key_file", "is missing: the file with a line identity:hexkey for each pool element")
 	c.need(len(r.Grants) > 0, "grants", "is missing: nobody could enrol")
 	c.need(r.CertificateFile == "" || r.CertificateKeyFile != "", "certificate_key_file", "is missing: the key of certificate_file")
+	c.need(!r.OldSuite || r.CertificateFile != "", "old_suite", "has no use without certificate_file")
 	c.need(r.CertificateKeyFile == "" || r.CertificateFile != "", "certificate_file", "is missing: the certificate of certificate_key_file")
 	c.need(len(r.Peers) == 0 || r.ServerID != 0, "server_id", "is missing: the other registrars' configurations name this one by it")
 	for i, p := range r.Peers {

@@ -21,6 +21,7 @@ func (d *Decoder) Registrar(r *Registrar) Parser {
 		"key_file":             d.Text(&r.KeyFile),
 		"certificate_file":     d.Text(&r.CertificateFile),
 		"certificate_key_file": d.Text(&r.CertificateKeyFile),
+		"old_suite":            d.Bool(&r.OldSuite),
 		"unsecured":            d.Bool(&r.Unsecured),
 		"reject_plain":         d.Bool(&r.RejectPlain),
 		"grace":                d.Duration(&r.Grace, 0, time.Hour),

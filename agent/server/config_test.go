@@ -32,6 +32,7 @@ const full = `registrar:
   key_file: /etc/weir/keys
   certificate_file: cert.pem
   certificate_key_file: key.pem
+  old_suite: true
   reject_plain: true
   grace: 3s
   keep_alive: {interval: 4s, timeout: 5s}
@@ -102,7 +103,7 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 				{Protocol: tcp, Addr: at("10.0.0.1:9902"), Name: "registrar.enrp[1].address"},
 			},
 			ServerID: 1, KeyFile: "/etc/weir/keys", CertificateFile: "cert.pem", CertificateKeyFile: "key.pem",
-			RejectPlain: true, Grace: 3 * time.Second,
+			OldSuite: true, RejectPlain: true, Grace: 3 * time.Second,
 			KeepAlive:        registrar.KeepAlive{Interval: 4 * time.Second, Timeout: 5 * time.Second},
 			HandshakeTimeout: 6 * time.Second, MaxUnauthenticated: 7, MaxSessions: 8,
 			MaxElements: 19, MaxPerIdentity: 20,
@@ -214,6 +215,8 @@ func TestLoadConfigFaults(t *testing.T) {
 			"r.yaml:5: registrar.enrp[0].address: tcp://10.0.0.1:3864 is given twice"}},
 		{"certificate without key", minimal, "", "  certificate_file: c\n", []string{
 			"r.yaml:1: registrar.certificate_key_file: is missing: the key of certificate_file"}},
+		{"the old suite without a certificate", minimal, "", "  old_suite: true\n", []string{
+			"r.yaml:5: registrar.old_suite: has no use without certificate_file"}},
 		{"TLS at any port", minimal, "10.0.0.1", "10.0.0.1:3863, protocol: tcp", []string{}},
 		{"truth", minimal, "", "  reject_plain: maybe\n", []string{`r.yaml:5: registrar.reject_plain: "maybe" is neither true nor false`}},
 		{"TLS at the plain port", minimal, "10.0.0.1}]", "10.0.0.1:3863}]\n  reject_plain: true", []string{

@@ -148,8 +148,17 @@ func TestBeingMentor(t *testing.T) {
 	}, knows(8))
 }
 
+// numbers is a source of these.
+type numbers []uint64
+
+func (n *numbers) Uint64() uint64 {
+	next := (*n)[0]
+	*n = (*n)[1:]
+	return next
+}
+
 func TestServerID(t *testing.T) {
-	if enrp.NewServerID(rand.New(rand.NewPCG(1, 2))) == 0 {
-		t.Error("0 is no identifier")
+	if got := enrp.NewServerID(rand.New(&numbers{0, 0, 7 << 32})); got != 7 {
+		t.Errorf("drew %v, want 7: 0 is no identifier", got)
 	}
 }
