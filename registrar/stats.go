@@ -34,6 +34,7 @@ type Stats struct {
 	UnreachableReports uint64            `json:"unreachable_reports"` // of known elements
 	Updates            uint64            `json:"updates"`             // sent to subscribers
 	TakenOver          uint64            `json:"taken_over"`          // elements of registrars that we took over
+	Restored           uint64            `json:"restored"`            // elements that were yielded to another registrar, and came back
 	Reaches            uint64            `json:"reaches"`             // elements that we tried to reach at their ASAP transport
 	Rejected           map[string]uint64 `json:"rejected"`            // requests, by the cause's RFC name
 	Departed           map[string]uint64 `json:"departed"`            // elements, by reason
@@ -156,7 +157,7 @@ func (t *tally) stats() Stats {
 	s, c := t.now, &t.asap
 	s.Closed, s.Refused = maps.Clone(s.Closed), maps.Clone(s.Refused)
 	s.Pools, s.Elements, s.Foreign, s.Subscriptions = c.Pools, c.Elements, c.Foreign, c.Subscriptions
-	s.Updates, s.TakenOver, s.Reaches = c.Updates, c.TakenOver, c.Reaches
+	s.Updates, s.TakenOver, s.Restored, s.Reaches = c.Updates, c.TakenOver, c.Restored, c.Reaches
 	s.Registrations, s.Reregistrations, s.Deregistrations = c.Registrations, c.Reregistrations, c.Deregistrations
 	s.Resolutions, s.UnreachableReports, s.PeerErrors = c.Resolutions, c.UnreachableReports, c.PeerErrors
 	s.KeepAlives, s.KeepAliveAcks = c.KeepAlives, c.KeepAliveAcks

@@ -59,6 +59,7 @@ func (d *RegistrarMetrics) addCounters(desc Describer) {
 	add("unknown_messages", "Messages of unknown types or with unknown parameters to report.", func(s registrar.Stats) uint64 { return s.Unknown })
 	add("peer_errors", "ASAP_ERROR messages received.", func(s registrar.Stats) uint64 { return s.PeerErrors })
 	add("updates", "Updates sent to subscribed pool users.", func(s registrar.Stats) uint64 { return s.Updates })
+	add("elements_restored", "Elements that were yielded to another registrar, and came back.", func(s registrar.Stats) uint64 { return s.Restored })
 	add("elements_taken_over", "Elements of registrars that were taken over.", func(s registrar.Stats) uint64 { return s.TakenOver })
 	add("reaches", "Attempts to reach an element at its ASAP transport.", func(s registrar.Stats) uint64 { return s.Reaches })
 	add("gate_errors", "Failures to admit or revoke a session in the kernel's guard.", func(s registrar.Stats) uint64 { return s.GateErrors })

@@ -58,7 +58,7 @@ func TestMetricsOfTheRegistrar(t *testing.T) {
 		"reregistrations_total": 6, "deregistrations_total": 7, "resolutions_total": 8, "keep_alives_total": 9,
 		"keep_alive_acks_total": 10, "unreachable_reports_total": 11, "malformed_messages_total": 12,
 		"unknown_messages_total": 13, "peer_errors_total": 14, "gate_errors_total": 15,
-		"foreign_elements": 19, "subscriptions": 20, "updates_total": 21, "elements_taken_over_total": 22, "reaches_total": 23,
+		"foreign_elements": 19, "subscriptions": 20, "updates_total": 21, "elements_taken_over_total": 22, "elements_restored_total": 24, "reaches_total": 23,
 		`peers{state="active"}`: 24, "downloads": 25, `peer_dials_total{outcome="failed"}`: 26,
 		"handle_updates_sent_total": 27, "handle_updates_received_total": 28, "audits_total": 29,
 		"audit_mismatches_total": 30, "synchronisations_total": 31, "synchronisations_failed_total": 32,
@@ -172,7 +172,7 @@ func exampleStats() registrar.Stats {
 	return registrar.Stats{
 		Sessions: 2, Pools: 1, Elements: 3, Opened: 4, Registrations: 5, Reregistrations: 6, Deregistrations: 7,
 		Resolutions: 8, KeepAlives: 9, KeepAliveAcks: 10, UnreachableReports: 11, Malformed: 12, Unknown: 13,
-		PeerErrors: 14, GateErrors: 15, Foreign: 19, Subscriptions: 20, Updates: 21, TakenOver: 22, Reaches: 23,
+		PeerErrors: 14, GateErrors: 15, Foreign: 19, Subscriptions: 20, Updates: 21, TakenOver: 22, Restored: 24, Reaches: 23,
 		Peers: registrar.PeerStats{
 			ByState: map[string]int{"active": 24}, Downloads: 25, Dials: map[string]uint64{"failed": 26}, UpdatesSent: 27,
 			UpdatesReceived: 28, Audits: 29, Mismatches: 30, Synchronisations: 31, SyncsFailed: 32,

@@ -20,6 +20,7 @@ type Core struct {
 	due       queue[*watch]
 	selectors map[wire.PoolHandle]*policy.Selector // of each pool
 	subs      subscriptions
+	yields    yields
 	step      step
 	scratch   []byte // to try whether a response can be encoded
 	counters  Counters
@@ -34,6 +35,7 @@ func New(cfg Config) *Core {
 		watches:   map[handlespace.Key]*watch{},
 		selectors: map[wire.PoolHandle]*policy.Selector{},
 		subs:      newSubscriptions(),
+		yields:    newYields(),
 	}
 }
 
@@ -75,6 +77,7 @@ func (c *Core) Closed(now time.Time, from handlespace.Identity) []Action {
 }
 
 func (c *Core) gone(s *step, from handlespace.Identity) {
+	c.yields.end(from.Session())
 	c.subs.end(from.Session())
 	for _, k := range c.space.Owned(from.Name()) {
 		w := c.watches[k]
@@ -121,8 +124,11 @@ func (c *Core) hangUp(s *step, w *watch) {
 	w.answer, w.asked = 0, handlespace.Identity{}
 }
 
-// remove takes an element out. It must exist.
+// remove takes an element out, unless that shows that it is ours. It must exist.
 func (c *Core) remove(s *step, k handlespace.Key, reason handlespace.DepartReason) {
+	if c.restore(s, k) {
+		return
+	}
 	c.departed(s, k, c.space.Remove(k), reason)
 }
 
@@ -133,6 +139,7 @@ func (c *Core) departed(s *step, k handlespace.Key, e *handlespace.Element, reas
 	c.hangUp(s, w)
 	c.due.remove(w)
 	delete(c.watches, k)
+	c.yields.take(k)
 	c.selectors[k.Pool].Remove(e)
 	if c.selectors[k.Pool].Len() == 0 {
 		delete(c.selectors, k.Pool)

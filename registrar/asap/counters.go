@@ -7,11 +7,12 @@ import (
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// Counters is what a Core holds, and what it has done so far. All but the first four only grow.
+// Counters is what a Core holds, and what it has done so far. All but the first five only grow.
 type Counters struct {
 	Pools, Elements    int
 	Foreign            int    // elements whose home is another registrar
 	Subscriptions      int    // to pools, of all sessions
+	Yielded            int    // elements that registered here, are another registrar's, and whose session here lives
 	Registrations      uint64 // of new elements
 	Reregistrations    uint64 // of elements that were there, up or away
 	Deregistrations    uint64 // granted, of known elements or not
@@ -26,6 +27,7 @@ type Counters struct {
 	Relearned          uint64 // and ones that were there, ours or not
 	Unlearned          uint64 // and ones that were not taken
 	TakenOver          uint64 // elements of registrars that we took over
+	Restored           uint64 // elements that were yielded, and came back
 	Reaches            uint64 // elements that we tried to reach at their ASAP transport
 	// Rejected counts requests by the cause in the answer.
 	Rejected [int(wire.CauseSecurity) + 1]uint64
@@ -46,6 +48,7 @@ func (c *Core) ignore(m wire.Message) { c.counters.Ignored[m.Type()]++ }
 func (c *Core) Counters() Counters {
 	n := c.counters
 	n.Pools, n.Elements, n.Subscriptions = c.space.NumPools(), c.space.Len(), c.subs.total
+	n.Yielded = len(c.yields.of)
 	n.Foreign = n.Elements - c.space.NumChildren(c.cfg.Server)
 	return n
 }

@@ -12,8 +12,10 @@
 //   - an element whose home is another registrar has no owner here, is never probed but for a report, and its removal is
 //     told to nobody: its home does that;
 //   - each association that a Reach asked for is closed, or becomes that of an element that is ours;
+//   - no element is forgotten while a session lives in which it registered last and has not left: another registrar that
+//     thinks otherwise ends only that it is the other's;
 //   - state is bounded: elements in all and for each identity, addresses, opaque data and policy bytes of an element,
-//     reporters of an element, subscriptions in all and for each session;
+//     reporters of an element, elements of a session that were yielded, subscriptions in all and for each session;
 //   - of one call's actions, what the observer learns (Changed) comes before what the other registrars (Updated) and peers
 //     (Send) are told, and that before Reach and Close; each pool is in at most one Changed.
 //

@@ -12,7 +12,8 @@ import (
 )
 
 // Learn takes in what another registrar tells of an element whose home it is (RFC 5353 3.3.1), as new, as changed, or as
-// moved to it: one of ours is then given up without a word, though its session may go on for something else.
+// moved to it: one of ours is then given up without a word, though its session may go on for something else, and will be ours
+// again if it turns out that it has not moved.
 //
 // A foreign element's life is its home's business, which ends it. If its home is dead, or only cannot be heard from here, it
 // can neither end nor renew it: so the element outlives its life by the time that it takes until somebody takes the home
@@ -21,6 +22,7 @@ import (
 func (c *Core) Learn(now time.Time, home wire.ServerID, h wire.PoolHandle, we wire.PoolElement) []Action {
 	s, k := c.begin(now), handlespace.Key{Pool: h, PE: we.ID}
 	we.User.Addrs = unmapped(we.User.Addrs)
+	held, ours := c.held(k)
 	err := cmp.Or(c.foreign(home), bounded(we), lively(we), c.capacity(k))
 	if err == nil {
 		err = c.learn(s, k, home, we)
@@ -29,6 +31,9 @@ func (c *Core) Learn(now time.Time, home wire.ServerID, h wire.PoolHandle, we wi
 		c.counters.Unlearned++
 		s.refuse(handlespace.Identity{}, k, err)
 		return c.finish(s)
+	}
+	if ours {
+		c.yields.add(k, held, c.cfg.MaxElementsPerIdentity)
 	}
 	c.live(s, k, we.Life)
 	return c.finish(s)
@@ -76,7 +81,7 @@ func (c *Core) foreign(home wire.ServerID) *wire.Error {
 
 // Forget takes an element out of which home, another registrar, says that it left (RFC 5353 3.3.2). That home is the
 // element's, or speaks for it, the caller has to know. Nobody but ourselves speaks for ours: the element moved, and the old
-// home's news are late.
+// home's news are late. One that registered here and was yielded is ours again.
 func (c *Core) Forget(now time.Time, home wire.ServerID, k handlespace.Key) []Action {
 	s := c.begin(now)
 	e := c.space.Find(k)

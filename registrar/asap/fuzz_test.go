@@ -171,7 +171,7 @@ func (p *player) end(t *testing.T) {
 		p.now = p.now.Add(grace)
 		p.check(t, p.core.Tick(p.now))
 	}
-	if n := p.core.Counters(); n.Elements != 0 || n.Pools != 0 || n.Subscriptions != 0 || len(p.elements) != 0 || len(p.updated) != 0 {
+	if n := p.core.Counters(); n.Elements != 0 || n.Pools != 0 || n.Subscriptions != 0 || n.Yielded != 0 || len(p.elements) != 0 || len(p.updated) != 0 {
 		t.Errorf("%d elements, %d pools, %d subscriptions are left; the observer knows of %d elements, others of %d",
 			n.Elements, n.Pools, n.Subscriptions, len(p.elements), len(p.updated))
 	}

@@ -163,6 +163,9 @@ func (p *player) checkCounters(t *testing.T) {
 	if d := p.core.Deadline(); d.IsZero() && n.Elements > n.Foreign {
 		t.Fatalf("no deadline with %d elements of ours", n.Elements-n.Foreign)
 	}
+	if n.Yielded > n.Foreign {
+		t.Fatalf("%d of %d foreign elements are yielded", n.Yielded, n.Foreign)
+	}
 	if n.Subscriptions > maxPlayedSubs {
 		t.Fatalf("%d subscriptions", n.Subscriptions)
 	}

@@ -40,6 +40,7 @@ func (c *Core) acknowledge(s *step, from handlespace.Identity, m *wire.EndpointK
 	c.counters.KeepAliveAcks++
 	w.answer, w.asked = 0, handlespace.Identity{}
 	if w.bond == attached {
+		w.unsure = false
 		w.probe = c.nextProbe(s.now)
 	} else {
 		c.answered(s, w, from)
@@ -48,10 +49,10 @@ func (c *Core) acknowledge(s *step, from handlespace.Identity, m *wire.EndpointK
 }
 
 // lose removes an element that did not answer in time (RFC 5352 3.5: "MUST remove the PE from its handlespace"), and gives
-// up its session: whoever else is behind it is away.
+// up its session: whoever else is behind it is away. An element that was yielded may have left it alone.
 func (c *Core) lose(s *step, w *watch) {
 	asked := w.asked
-	ours := w.bond == attached
+	ours := w.bond == attached && !w.unsure
 	c.remove(s, w.key, handlespace.Lost)
 	if ours {
 		c.gone(s, asked)

@@ -103,6 +103,7 @@ func (c *Core) attach(s *step, by handlespace.Identity, k handlespace.Key, life 
 			c.hangUp(s, w)
 		}
 	}
+	c.yields.take(k)
 	*w = watch{
 		key: k, index: w.index, reaching: w.reaching, probe: c.nextProbe(s.now), expires: end(s.now, life),
 	}

@@ -12,7 +12,8 @@ import (
 
 // TakeOver makes all elements of another registrar ours (RFC 5353 3.5.2). Nobody owns one until it shows itself: by
 // answering a keep-alive with the H flag at its ASAP transport, where it has one, or by registering with us. Who does
-// neither within the grace is lost. Peers are not told of each: they learn of the takeover as such.
+// neither within the grace is lost. Peers are not told of each: they learn of the takeover as such. What we had yielded has
+// shown itself.
 func (c *Core) TakeOver(now time.Time, target wire.ServerID) []Action {
 	s := c.begin(now)
 	if c.foreign(target) != nil {
@@ -23,6 +24,9 @@ func (c *Core) TakeOver(now time.Time, target wire.ServerID) []Action {
 		all = append(all, k)
 	}
 	for _, k := range all {
+		if c.restore(s, k) {
+			continue
+		}
 		c.space.Rehome(k, c.cfg.Server)
 		c.altered(s, k)
 		c.adopt(s, k)

@@ -37,6 +37,7 @@ type watch struct {
 	index    int // in the queue
 	bond     bond
 	reaching bool // an association was asked for, and what became of that is not known
+	unsure   bool // attached, but it was yielded, and has not answered since
 }
 
 func (w *watch) due() instant { return earliest(w.expires, w.grace, w.probe, w.answer, w.reach) }
