@@ -107,6 +107,7 @@ func TestReferenceIdentity(t *testing.T) {
 		{"another address", ca, []string{"10.0.0.1"}, "127.0.0.1", "", "the registrar's identity is suspect: "},
 		{"the name", ca, []string{"registrar.example"}, "registrar.example", "", ""},
 		{"the name in other letters", ca, []string{"registrar.example"}, "Registrar.EXAMPLE", "", ""},
+		{"letters beyond ASCII are not converted", ca, []string{"xn--registrr-6za.example"}, "registrär.example", "", "the registrar's identity is suspect: "},
 		{"a wildcard", ca, []string{"*.example"}, "registrar.example", "", ""},
 		{"a wildcard of one label more", ca, []string{"*.example"}, "a.registrar.example", "", "the registrar's identity is suspect: "},
 		{"another name", ca, []string{"other.example"}, "registrar.example", "", "the registrar's identity is suspect: "},
