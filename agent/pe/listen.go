@@ -89,5 +89,5 @@ func (l *listener) close() error {
 	if l == nil {
 		return nil
 	}
-	return l.Listener.Close()
+	return l.Close()
 }

@@ -19,14 +19,6 @@ import (
 // The registrar under test is 5; those below it lose a contest with it, those above win.
 const self = wire.ServerID(5)
 
-const (
-	cycle       = 30 * time.Second
-	lastHeard   = 61 * time.Second
-	noResponse  = 5 * time.Second
-	mentorHunt  = 5 * time.Second
-	takeoverEnd = 5 * time.Second
-)
-
 // world is a Core, its handlespace, and a clock. The session with registrar n has the number n, further ones n0, n1, ….
 type world struct {
 	core  *enrp.Core

@@ -18,8 +18,8 @@ import (
 // record of TLS is no message of ASAP or ENRP, and RFC 3436 names none.
 const recordPPID = 0
 
-// ErrAssociated: Dial found an association between its port and the other end's:
-// that one has dialed, and Accept has it.
+// ErrAssociated says that Dial found an association between its port and the
+// other end's: that one has dialed, and Accept has it.
 var ErrAssociated = sctp.ErrAssociated
 
 var errNoPPID = errors.New("SCTP needs a payload protocol identifier")

@@ -201,7 +201,7 @@ control: CONTROL
 	p.must(p.registrars[home].Kill())
 	p.awaitElement(1-home, 1-home, "pe-1")
 	p.await("the takeover completes", func() bool {
-		return p.status(1-home).Registrar.Stats.Peers.Takeovers["completed"] == 1
+		return p.status(1 - home).Registrar.Stats.Peers.Takeovers["completed"] == 1
 	})
 	p.awaitElement(1-home, 1-home, "pe-1")
 	if n := p.status(1 - home).Registrar.Stats.Departed; n["lost"] > 0 || n["forgotten"] > 0 {

@@ -158,11 +158,11 @@ func (c *Conn) WriteMessage(p []byte, ppid uint32) error {
 			_, err := unix.SendmsgN(int(fd), p, info, nil, unix.MSG_NOSIGNAL)
 			return err
 		})
-		return sent != unix.EAGAIN
+		return !errors.Is(sent, unix.EAGAIN)
 	}
 	// Mostly there is room, and no deadline to be set.
 	err := c.raw.Write(func(fd uintptr) bool { send(fd); return true })
-	if err == nil && sent == unix.EAGAIN {
+	if err == nil && errors.Is(sent, unix.EAGAIN) {
 		c.startWaiting()
 		err = c.raw.Write(send)
 		if c.stopWaiting() && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -214,7 +214,7 @@ func (c *Conn) errorOf(err error) error {
 
 func ignoringEINTR(f func() error) error {
 	for {
-		if err := f(); err != unix.EINTR {
+		if err := f(); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

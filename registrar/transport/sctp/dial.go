@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrAssociated: there is an association between these two ports, most likely one
-// that the other end dialed.
+// ErrAssociated says that there is an association between these two ports, most
+// likely one that the other end dialed.
 var ErrAssociated = errors.New("there is an association between these two ports")
 
 // Endpoint is the addresses of one end, and their port.

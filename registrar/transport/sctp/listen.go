@@ -3,6 +3,7 @@
 package sctp
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -85,7 +86,7 @@ func (l *Listener) Accept() (*Incoming, error) {
 			in.fd, in.Remote = nfd, fromSockaddr(sa)
 			return err
 		})
-		return failed != unix.EAGAIN
+		return !errors.Is(failed, unix.EAGAIN)
 	})
 	if err != nil {
 		return nil, l.conn.errorOf(err)

@@ -3,6 +3,7 @@
 package sctp
 
 import (
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -90,7 +91,7 @@ func (c *Conn) recvmsg(p []byte) (packet, error) {
 			got = packet{n, oob[:max(oobn, 0)], flags}
 			return err
 		})
-		return failed != unix.EAGAIN
+		return !errors.Is(failed, unix.EAGAIN)
 	})
 	if err != nil {
 		return packet{}, c.errorOf(err)
