@@ -144,6 +144,27 @@ func (r *weirRegistrar) awaitRegistered(want ...string) {
 	})
 }
 
+// awaitWithout waits until it has just these elements, and none of them of a home that has died.
+func (r *weirRegistrar) awaitWithout(dead string, want ...string) {
+	r.t.Helper()
+	r.awaitThat(want, func(e element) string {
+		if e.Home == dead {
+			return e.ID + " of the dead"
+		}
+		return e.ID
+	})
+}
+
+// awaitAgreement waits until both know the same elements of the same homes.
+func (r *weirRegistrar) awaitAgreement(other *weirRegistrar) {
+	r.t.Helper()
+	var want []string
+	for _, e := range other.elements() {
+		want = append(want, e.ID+"="+e.Home)
+	}
+	r.awaitElements(want...)
+}
+
 func (r *weirRegistrar) awaitThat(want []string, text func(element) string) {
 	r.t.Helper()
 	slices.Sort(want)

@@ -57,16 +57,17 @@ add_modules() {
 	done
 }
 
-# add_tests PACKAGE... builds their test binaries, each with its directory as the test sees it: its testdata.
+# add_tests PACKAGE[:PATTERN]... builds their test binaries, each with its directory as the test sees it: its testdata.
 add_tests() {
 	find . -path ./build -prune -o -path '*/testdata/*' -type f -print0 | xargs -0 cp --parents -t "$root/src"
 	mkdir -p "$dir/tests"
 	rm -f "$dir"/tests/*
-	for package in "$@"; do
+	for argument in "$@"; do
+		local package=${argument%%:*}
 		package=${package#./}
 		go test -c -ldflags='-s -w' -o "$dir/tests/${package//\//-}.test" "./$package"
 		mkdir -p "$root/src/$package"
-		echo "$package" >>"$root/tests"
+		echo "$package ${argument#"${argument%%:*}"}" >>"$root/tests"
 	done
 	go build -ldflags='-s -w' -o "$dir/tests/weir" ./cmd/weir
 	with_libraries "$dir"/tests/*

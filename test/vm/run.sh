@@ -4,6 +4,7 @@
 #
 #   test/vm/run.sh                                            what belongs there, listed below
 #   test/vm/run.sh ./registrar/transport -run 'TestX' -v      these packages, with go test's flags
+#   test/vm/run.sh ./agent/pe:TestX ./agent/pu:TestY          of each package what its pattern matches
 #
 # It prints a line for each test and all of a failed one (with -v, everything), and fails if a test
 # fails or the machine does not come to its end in time. What tests write to $VM_OUT is left in
