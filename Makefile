@@ -33,7 +33,7 @@ build: go ## build build/weir
 	$(call install,$(BUILD_PACKAGES))
 	@$(GO) build -o $(WEIR) ./cmd/weir
 
-test: root go ## run everything: vet, unit tests, BPF, network namespaces, the demo's checks (root)
+test: root go ## run everything: vet, unit tests, BPF, network namespaces, the demo's checks, the VM (root)
 	$(call install,$(TEST_PACKAGES))
 	@echo "== go vet"
 	@$(GO) vet ./...
@@ -43,6 +43,8 @@ test: root go ## run everything: vet, unit tests, BPF, network namespaces, the d
 	@$(GO) test -p 1 -count=1 ./test/...
 	@echo "== the demo's checks"
 	@$(MAKE) --no-print-directory demo
+	@echo "== SCTP, rsplib and an older kernel"
+	@$(MAKE) --no-print-directory test-vm
 
 test-unit: go ## run the tests outside test/; what needs root is skipped without it
 	$(call install,$(TEST_PACKAGES))

@@ -24,6 +24,7 @@ fetch() {
 	shift
 	[ ! -e "$into.of" ] || [ "$(cat "$into.of")" != "$*" ] || return 0
 	echo "Fetching $*"
+	apt-get -qq update
 	rm -rf "$into" "$dir/debs"
 	mkdir -p "$into" "$dir/debs"
 	(cd "$dir/debs" && apt-get -qq -o APT::Sandbox::User=root download "$@")
@@ -34,8 +35,11 @@ fetch() {
 	echo "$*" >"$into.of"
 }
 
-newest_kernel() {
-	apt-cache depends linux-image-amd64 | awk '/Depends:/ {print $2; exit}'
+# fetch_kernel takes the newest kernel of this Debian, the first time.
+fetch_kernel() {
+	[ ! -e "$dir/kernel.of" ] || return 0
+	apt-get -qq update
+	fetch kernel "$(apt-cache depends linux-image-amd64 | awk '/Depends:/ {print $2; exit}')"
 }
 
 # with_libraries FILE... copies programs into /bin, and what the dynamic linker finds for them to where it finds it.
@@ -73,9 +77,7 @@ add_tests() {
 	with_libraries "$dir"/tests/*
 }
 
-if [ "$(cat $dir/kernel.of 2>/dev/null)" = "" ] || [ "$(cat $dir/kernel.of)" != "$(newest_kernel)" ]; then
-	fetch kernel "$(newest_kernel)"
-fi
+fetch_kernel
 fetch rsplib "${rsplib_packages[@]}"
 rm -rf "$root" "$dir/out"
 mkdir -p "$root"/{bin,dev,proc,sys,tmp,run,etc,modules,out,src} "$dir/out"

@@ -12,7 +12,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-default=(./agent/pe ./loader ./maps ./test/bpf ./test/require ./test/interop)
+default=(
+	./loader ./maps ./test/bpf
+	./registrar/transport ./registrar/transport/sctp
+	'./agent/pe:RunPlain|Home|MultiHomed|Visitors' './agent/pu:EachProtocol'
+	./test/interop
+)
 limit=${VM_LIMIT:-900} # s, boot included
 dir=build/vm
 
