@@ -9,7 +9,8 @@
 // registered, or about to be, exactly while its server is healthy and nobody has
 // asked it to stop; a registration that a registrar refused is never repeated as
 // it is; a registrar that has the element is left only when another one has it,
-// or when its session is lost.
+// or when its session is lost; a home whose keep-alives stop is asked at once
+// whether it is there.
 //
 // machine decides, and has neither socket nor clock nor goroutine. Run feeds it
 // events from one select and carries out its actions. Where registrars are, and

@@ -19,7 +19,7 @@ type phase uint8
 const (
 	offline       phase = iota // timer: when to hunt; zero if nothing asks for it
 	hunting                    // no timer, a round of the hunt has its own limit
-	registering                // timer: T2
+	registering                // timer: T2, or less for a silent home
 	registered                 // timer: T4
 	doubting                   // no answer to a registration that repeats one; hunting beside it
 	deregistering              // timer: T3
@@ -62,6 +62,8 @@ type machine struct {
 	health   health
 	meter    meter
 	told     loadReport
+	pulse    pulse     // the home's
+	sent     time.Time // the last registration
 
 	stopping bool
 	giveUpAt time.Time // stopping: when the deregistration is no longer waited for
@@ -163,6 +165,9 @@ func (m *machine) expire(now time.Time) {
 	case deregistering: // RFC 5352 3.2: T3 expired, the same
 		m.fail(now, "deregistration not answered", fmt.Errorf("no response within %v", t3Deregistration))
 	case registered:
+		if m.pulse.silent(now) { // RFC 5352 3.1: a re-registration may come at any time
+			m.log.Warn("home registrar is silent", "registrar", m.current(), "for", now.Sub(m.pulse.last))
+		}
 		m.register(now)
 	}
 }
@@ -181,15 +186,26 @@ func (m *machine) deadline() time.Time {
 }
 
 // next is when expire is due: at the phase's timer, or earlier if a registered
-// element's load has to be reported, which is by a registration (RFC 5352 3.1).
+// element's load has to be reported, which is by a registration (RFC 5352 3.1),
+// or if the home is silent.
 func (m *machine) next() time.Time {
-	if m.phase == registered && m.cfg.Load != nil {
-		counted := m.cfg.Policy.Type == wire.PolicyLeastUsedWithDegradation
-		if at := m.told.due(m.meter.load(), counted); !at.IsZero() && at.Before(m.timer) {
-			return at
+	at := m.timer
+	sooner := func(other time.Time) {
+		if !other.IsZero() && other.Before(at) {
+			at = other
 		}
 	}
-	return m.timer
+	switch m.phase {
+	case registered:
+		sooner(m.pulse.silentAt())
+		if m.cfg.Load != nil {
+			counted := m.cfg.Policy.Type == wire.PolicyLeastUsedWithDegradation
+			sooner(m.told.due(m.meter.load(), counted))
+		}
+	case registering:
+		sooner(m.pulse.giveUpAt(m.sent))
+	}
+	return at
 }
 
 // wanted: should the element be registered? Not before its first measurement:
@@ -223,7 +239,7 @@ func (m *machine) do(a action) { m.out = append(m.out, a) }
 
 // register sends ASAP_REGISTRATION and starts T2 (RFC 5352 3.1 R2 to R4).
 func (m *machine) register(now time.Time) {
-	m.phase, m.timer = registering, now.Add(t2Registration)
+	m.phase, m.timer, m.sent = registering, now.Add(t2Registration), now
 	policy := m.cfg.Policy
 	if m.cfg.Load != nil {
 		m.told = loadReport{m.meter.load(), now}

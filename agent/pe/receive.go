@@ -53,6 +53,7 @@ func (m *machine) registrationAnswered(now time.Time, r *wire.RegistrationRespon
 		m.log.Debug("unexpected registration response ignored")
 		return
 	}
+	m.pulse.spoke(now)
 	m.endSeek()
 	if r.Reject {
 		m.phase = registering // the round is over
@@ -124,6 +125,9 @@ func (m *machine) deregistered(now time.Time, causes []wire.ErrorCause) {
 func (m *machine) keepAlive(now time.Time, v via, k *wire.EndpointKeepAlive) {
 	if k.Pool != m.cfg.Pool || (k.PE != nil && *k.PE != m.cfg.ID) {
 		return // KA1: silently
+	}
+	if v == m.sessions.home {
+		m.pulse.beat(now)
 	}
 	if (!m.wanted() && !m.owed) || !m.mayAnswer(now, v) {
 		return

@@ -78,10 +78,10 @@ func (m *machine) lost(now time.Time, v via, err error) []action {
 	return m.step(now)
 }
 
-// unanswered is T2's expiry. A registrar that has registered us may still list
+// unanswered is T2's expiry, or a silent home's. A registrar that has registered us may still list
 // us: we go on answering it until another one has us (RFC 5352 3.1, 3.6).
 func (m *machine) unanswered(now time.Time) {
-	err := fmt.Errorf("no response within %v", t2Registration)
+	err := fmt.Errorf("no response within %v", now.Sub(m.sent).Round(time.Millisecond))
 	if !m.owed {
 		m.fail(now, "registration not answered", err)
 		return
@@ -117,7 +117,7 @@ func (m *machine) moveHome(v via) {
 	if s.former != 0 {
 		m.end(s.former)
 	}
-	s.home, s.former, s.server = v, s.home, 0
+	s.home, s.former, s.server, m.pulse = v, s.home, 0, pulse{}
 }
 
 // dropFormer ends the former home's session: the new one has the element.

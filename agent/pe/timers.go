@@ -5,6 +5,7 @@ package pe
 import "time"
 
 // The timers of RFC 5352 7.1, at their normal values. T5 and T7 are the hunt's.
+// T2 is shorter for a silent home, see pulse.
 const (
 	t2Registration   = 30 * time.Second
 	t3Deregistration = 30 * time.Second
