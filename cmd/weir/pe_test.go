@@ -224,6 +224,7 @@ func TestPEProcessPlain(t *testing.T) {
 	if load, _ := r.Element.Policy.Load(); load != 0x40000000 {
 		t.Errorf("load %#x, want a quarter", load)
 	}
+	p.line("msg=registered") // before that it would not register again
 	p.signal(syscall.SIGHUP) // there are no keys to read again
 	answer[*wire.Registration](t, s, granted)
 	p.signal(syscall.SIGTERM)
