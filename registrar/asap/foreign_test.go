@@ -152,6 +152,12 @@ func TestForeignIsReported(t *testing.T) {
 	checkRules(t, []rule{
 		{"threats 2.2.3: a secured registrar reaches nobody without TLS", theirs, reports(1, "r", "web", 1), nil},
 		{"but counts", three, reports(1, "b", "web", 1), []string{"web: 1 unreachable"}},
+		{"who has proven nothing does not count: a few addresses would take it away", three, reports(1, "anonymous", "web", 1), nil},
+		{
+			"not even among others",
+			then(theirs, reports(1, "anonymous", "web", 1), reports(1, "r", "web", 1), reports(1, "s", "web", 1)),
+			reports(1, "t", "web", 1), nil,
+		},
 		{"and believes no association", tried, reaches(1.1, again, "web", 1), []string{closed}},
 	})
 }

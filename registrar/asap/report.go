@@ -24,6 +24,8 @@ type report struct {
 //     while only;
 //   - more than MAX-BAD-PE-REPORT of them remove an element that cannot be asked: one that is Away, or another registrar's.
 //     One that is ours and answers stays, whatever is said of it: the RFC's SHOULD would let as many liars evict anybody;
+//   - of another registrar's, a secured registrar, which cannot ask it, hears only those that have proven who they are: its
+//     clients are reset when it goes, and addresses of pool users cost nothing. Its home asks it;
 //   - what is reported again by the same is not passed on more often than keep-alives come anyway (threats draft 2.13,
 //     2.14).
 func (c *Core) unreachable(s *step, from handlespace.Identity, m *wire.EndpointUnreachable) {
@@ -33,6 +35,9 @@ func (c *Core) unreachable(s *step, from handlespace.Identity, m *wire.EndpointU
 		return
 	}
 	c.counters.UnreachableReports++
+	if w.bond == foreign && c.mayRegister(from) != nil {
+		return
+	}
 	first := w.reported(s.now, reporter(from), c.cfg)
 	switch {
 	case len(w.reports) > c.cfg.MaxBadReports && (w.bond == detached || w.bond == foreign):
