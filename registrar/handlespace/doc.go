@@ -3,8 +3,9 @@
 // Package handlespace holds the pools of a registrar, their elements, and who owns each.
 //
 // A Space is the truth; it belongs to one goroutine. An Element never changes: a change puts another in its place. A Pool is
-// an immutable snapshot of one pool, made when it is asked for, at no cost that grows with the pool: it may be kept, compared
-// by pointer, and read from any goroutine. What changes after that copies no more than the path to the one element.
+// an immutable snapshot of one pool, made when it is asked for: it may be kept, compared by pointer, and read from any
+// goroutine. Its elements are in order, which costs something for each that changed since the last snapshot, and nothing as
+// long as nobody asks; what changes after that copies no more than the path to the one element.
 //
 // Its invariants (RFC 5352 3.1):
 //   - a PE identifier is unique in its pool, and belongs to the identity that registered it until it leaves;

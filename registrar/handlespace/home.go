@@ -74,7 +74,7 @@ func (s *Space) walk(after Key, handles []wire.PoolHandle, want func(*Element) b
 			if h == after.Pool && from == 0 { // the highest identifier there is
 				continue
 			}
-			for e := range s.pools[h].elements.from(from) {
+			for e := range s.pools[h].ordered().from(from) {
 				if want(e) && !yield(Key{h, e.ID}, e) {
 					return
 				}

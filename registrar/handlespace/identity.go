@@ -5,6 +5,7 @@ package handlespace
 import (
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -54,6 +55,7 @@ type who struct {
 	session uint64
 	addrs   []netip.AddrPort
 	over    wire.Protocol
+	owner   atomic.Pointer[owner] // in the Space that had to do with it last; nobody else looks into it
 }
 
 // Identify makes the identity of a session, whose kind must not be Nobody; call it once for each. One whose peer has proven

@@ -11,7 +11,11 @@ import (
 )
 
 // owner is all elements of the identities of one name.
-type owner struct{ elements []owned }
+type owner struct {
+	space    *Space // never changes
+	gone     bool   // there are none any more, and another owner of the same name may be there
+	elements []owned
+}
 
 // owned is one of them.
 type owned struct {
@@ -63,11 +67,7 @@ func (s *Space) own(p *pool, e *Element) {
 	if e.by.IsZero() {
 		return
 	}
-	o := s.owners[e.Identity]
-	if o == nil {
-		o = &owner{}
-		s.owners[e.Identity] = o
-	}
+	o := s.owner(e.by)
 	p.places[e.slot] = uint32(len(o.elements))
 	o.elements = append(o.elements, owned{p, e.ID, e.slot})
 }
@@ -77,7 +77,7 @@ func (s *Space) disown(p *pool, e *Element) {
 	if e.by.IsZero() {
 		return
 	}
-	o, place := s.owners[e.Identity], p.places[e.slot]
+	o, place := s.owner(e.by), p.places[e.slot]
 	last := len(o.elements) - 1
 	moved := o.elements[last]
 	o.elements[place] = moved
@@ -85,6 +85,21 @@ func (s *Space) disown(p *pool, e *Element) {
 	o.elements[last] = owned{}
 	o.elements = o.elements[:last]
 	if last == 0 {
+		o.gone = true
 		delete(s.owners, e.Identity)
 	}
+}
+
+// owner is that of an identity, which has a note of it.
+func (s *Space) owner(by Identity) *owner {
+	if o := by.who.owner.Load(); o != nil && o.space == s && !o.gone {
+		return o
+	}
+	o := s.owners[by.who.name]
+	if o == nil {
+		o = &owner{space: s}
+		s.owners[by.who.name] = o
+	}
+	by.who.owner.Store(o)
+	return o
 }

@@ -53,7 +53,7 @@ func (s *Space) enter(
 	} else if err := p.admits(we); err != nil {
 		return nil, false, err
 	}
-	e := p.elements.find(we.ID)
+	e := p.index[we.ID]
 	if e == nil {
 		return s.add(p, home, by, we), true, nil
 	}
@@ -103,31 +103,6 @@ func (s *Space) Deregister(by Identity, k Key) (*Element, error) {
 		s.take(p, e)
 	}
 	return e, nil
-}
-
-// found is a pool without elements that agrees with its founder (RFC 5352 3.1 rule 1).
-func found(h wire.PoolHandle, founder *wire.PoolElement) *pool {
-	e := newElement(founder, 0, Identity{}, 0) // a copy, which nobody else writes to
-	return &pool{
-		Pool:      Pool{handle: h, policy: e.Policy, protocol: e.User.Protocol, use: e.User.Use},
-		transport: e.User,
-	}
-}
-
-// admits checks what RFC 5352 3.1 rules 2 and 3 ask of a pool's elements.
-func (p *pool) admits(we *wire.PoolElement) error {
-	if we.Policy.Type != p.policy.Type {
-		tlv, _ := p.policy.AppendTLV(nil)
-		return refuse(wire.CauseInconsistentPolicy, "the pool's policy is "+p.policy.Type.String(), tlv)
-	}
-	if we.User.Protocol != p.protocol {
-		tlv, _ := p.transport.AppendTLV(nil)
-		return refuse(wire.CauseInconsistentTransport, "the pool's transport is "+p.protocol.String(), tlv)
-	}
-	if we.User.Use != p.use {
-		return refuse(wire.CauseInconsistentTransportUse, "the pool's transport use is "+p.use.String(), nil)
-	}
-	return nil
 }
 
 func refuse(cause wire.CauseCode, reason string, param []byte) error {

@@ -32,16 +32,6 @@ func New() *Space {
 	}
 }
 
-// pool is one that is there.
-type pool struct {
-	Pool            // the elements as they are now
-	latest    *Pool // the snapshot of just that; nil if none was asked for since the last change
-	transport wire.Transport
-	places    []uint32 // by slot, where the element is in its owner's list, if it has an owner
-	free      []uint32 // slots below len(places)
-	families  []family
-}
-
 // Len is the number of elements in all pools.
 func (s *Space) Len() int { return s.elements }
 
@@ -49,7 +39,7 @@ func (s *Space) Len() int { return s.elements }
 func (s *Space) NumPools() int { return len(s.pools) }
 
 // Pool is the pool of this name as it is now, nil if there is none. It is the same snapshot as before if nothing that it
-// shows has changed.
+// shows has changed. Its cost is that of the changes since the last one that was asked for, at most that of all elements.
 func (s *Space) Pool(h wire.PoolHandle) *Pool {
 	p := s.pools[h]
 	if p == nil {
@@ -73,7 +63,7 @@ func (s *Space) Pools() iter.Seq[*Pool] {
 	all := slices.Collect(maps.Values(s.pools))
 	return func(yield func(*Pool) bool) {
 		for _, p := range all {
-			if p.Len() > 0 && !yield(p.snapshot()) {
+			if len(p.index) > 0 && !yield(p.snapshot()) {
 				return
 			}
 		}
@@ -92,7 +82,7 @@ func (s *Space) lookup(k Key) (*pool, *Element) {
 	if p == nil {
 		return nil, nil
 	}
-	return p, p.elements.find(k.PE)
+	return p, p.index[k.PE]
 }
 
 // Gone is what an observer of a pool sees that is not there any more: a snapshot without elements.
@@ -150,43 +140,24 @@ func (s *Space) Remove(k Key) *Element {
 func (s *Space) take(p *pool, e *Element) {
 	s.disown(p, e)
 	s.depart(p, e.ID, e.Home)
-	p.elements.remove(e.ID)
+	delete(p.index, e.ID)
 	p.free = append(p.free, e.slot)
-	s.touch(p)
+	s.touch(p, e.ID)
 	s.elements--
-	if p.Len() == 0 {
+	if len(p.index) == 0 {
 		delete(s.pools, p.handle)
 	}
 }
 
 // put stores e in p, which may be a pool that is not in the Space yet.
 func (s *Space) put(p *pool, e *Element) {
-	p.elements.put(e)
-	s.touch(p)
+	p.index[e.ID] = e
+	s.touch(p, e.ID)
 }
 
-// touch notes that p is not any more as its last snapshot.
-func (s *Space) touch(p *pool) {
+// touch notes that p is not any more as its last snapshot, since the element of this identifier changed, came or left.
+func (s *Space) touch(p *pool, id wire.PEID) {
 	s.generation++
 	p.generation, p.latest = s.generation, nil
-}
-
-func (p *pool) snapshot() *Pool {
-	if p.latest == nil {
-		now := p.Pool
-		now.elements = p.elements.snapshot()
-		p.latest = &now
-	}
-	return p.latest
-}
-
-// seat is a free slot.
-func (p *pool) seat() uint32 {
-	if last := len(p.free) - 1; last >= 0 {
-		slot := p.free[last]
-		p.free = p.free[:last]
-		return slot
-	}
-	p.places = append(p.places, 0)
-	return uint32(len(p.places) - 1)
+	p.outdate(id)
 }
