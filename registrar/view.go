@@ -16,6 +16,7 @@ type View struct {
 	Synchronised bool                // the handlespace is whole
 	Peers        []enrp.PeerStatus   // by identifier
 	Pools        []*handlespace.Pool // by handle; the snapshots are shared
+	Checksum     uint16              // of the elements whose home we are, as we tell our peers
 }
 
 // View asks the loop; it is an error if Run does not run, or ctx ends.
@@ -31,6 +32,7 @@ func (r *Registrar) View(ctx context.Context) (View, error) {
 
 func (l *loop) view() View {
 	v := View{Synchronised: l.enrp.Synchronised(), Peers: l.enrp.Peers(), Pools: slices.Collect(l.asap.Space().Pools())}
+	v.Checksum = l.asap.Space().Checksum(l.cfg.ServerID)
 	slices.SortFunc(v.Pools, func(a, b *handlespace.Pool) int { return cmp.Compare(a.Handle(), b.Handle()) })
 	return v
 }

@@ -28,6 +28,7 @@ type RegistrarStatus struct {
 	ENRP         []string        `json:"enrp"`
 	Peers        []PeerStatus    `json:"peers"`
 	Pools        []PoolStatus    `json:"pools"`
+	Checksum     string          `json:"checksum"` // of the elements whose home it is (RFC 5353 3.6.2): 0xb41e
 	Stats        registrar.Stats `json:"stats"`
 }
 
@@ -38,6 +39,7 @@ type PeerStatus struct {
 	Address   string     `json:"address"`              // tcp://10.0.0.2:9902; empty: it has not told
 	Sessions  int        `json:"sessions"`             // with it
 	Elements  int        `json:"elements"`             // whose home it is
+	Checksum  string     `json:"checksum"`             // of those; it must come to be the peer's own
 	LastHeard *time.Time `json:"last_heard,omitempty"` // absent: never
 }
 
@@ -62,7 +64,7 @@ type PoolElementStatus struct {
 func RegistrarOf(r *registrar.Registrar, v registrar.View) RegistrarStatus {
 	s := RegistrarStatus{
 		Synchronised: v.Synchronised, ASAP: texts(r.ASAP()), ENRP: texts(r.ENRP()),
-		Peers: PeersOf(v), Pools: []PoolStatus{}, Stats: r.Stats(),
+		Peers: PeersOf(v), Pools: []PoolStatus{}, Checksum: sum(v.Checksum), Stats: r.Stats(),
 	}
 	for _, p := range v.Pools {
 		s.Pools = append(s.Pools, poolOf(p))
@@ -78,11 +80,15 @@ func texts(addrs []netip.AddrPort) []string {
 	return all
 }
 
+func sum(checksum uint16) string { return fmt.Sprintf("0x%04x", checksum) }
+
 // PeersOf describes the other registrars.
 func PeersOf(v registrar.View) []PeerStatus {
 	all := make([]PeerStatus, 0, len(v.Peers))
 	for _, p := range v.Peers {
-		s := PeerStatus{ServerID: p.Server.String(), State: p.State.String(), Sessions: p.Sessions, Elements: p.Elements}
+		s := PeerStatus{
+			ServerID: p.Server.String(), State: p.State.String(), Sessions: p.Sessions, Elements: p.Elements, Checksum: sum(p.Checksum),
+		}
 		if p.Transport != nil {
 			s.Address = place(*p.Transport)
 		}

@@ -179,12 +179,17 @@ func askEcho(n *Node, network, target string, message []byte) ([]byte, error) {
 
 // ping sends one ICMP echo request with a good checksum, and waits for any
 // echo reply from there.
-func ping(n *Node, addr string) error {
+func ping(n *Node, addr string) error { return pingWithin(n, addr, patience) }
+
+func pingWithin(n *Node, addr string, limit time.Duration) error {
 	conn, err := dial(n, "ip4:icmp", addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
 	request := []byte{8, 0, 0xf7, 0xff, 0, 0, 0, 0} // ^(0x0800) is the checksum
 	if _, err := conn.Write(request); err != nil {
 		return err
