@@ -5,6 +5,7 @@ package registrar
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -273,6 +274,26 @@ func TestThreeRegistrars(t *testing.T) {
 		}
 		s.wantHomes(all[1], homes(v))
 	})
+}
+
+// What we prove to another registrar proves nothing to us: a dial of ours that somebody leads back to us finds nobody (RFC 9257
+// 4.1, the selfie attack).
+func TestOurOwnIdentityIsRefused(t *testing.T) {
+	s := newScope(t, 2, false)
+	one := s.start(0)
+	for _, at := range []netip.AddrPort{one.ASAP()[0], one.ENRP()[0]} {
+		session, err := transport.Dial(s.ctx, transport.DialConfig{Remote: at, Identity: peerIdentity(0, 1), Keys: s.keys(0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer session.Close()
+		if b, err := session.Read(s.ctx); !errors.Is(err, io.EOF) {
+			t.Errorf("at %v it is told %x, %v", at, b, err)
+		}
+	}
+	if n := one.Stats(); n.Closed["stranger"] != 2 {
+		t.Errorf("closed %v", n.Closed)
+	}
 }
 
 // Who has the key of an element, or of another pair, is no registrar.

@@ -37,7 +37,7 @@ const (
 	closeReplaced                      // its identity opened too many others
 	closeRevoked                       // its identity has no key any more
 	closeTooMany                       // there were too many sessions already
-	closeStranger                      // its identity is no registrar's, where registrars speak
+	closeStranger                      // its identity is no registrar's, where registrars speak, or our own
 	closeUseless                       // ENRP has no use for it: the peer has newer ones, or is ourselves
 	closeReasons    = int(closeUseless) + 1
 )
@@ -105,17 +105,19 @@ func (l *loop) open(a arrival) {
 }
 
 // whose is the registrar whose identity a session's peer has proven, 0 where nobody has to be one; false if it should be
-// one and is not.
+// one and is not, or has proven an identity of our own, which only somebody who leads our dials back to us can (RFC 9257 4.1).
 func (c *Config) whose(a arrival) (wire.ServerID, bool) {
-	if a.speaks == speaksASAP || c.Unsecured {
-		return 0, true
-	}
-	for _, p := range c.Peers {
-		if a.c.Kind() == transport.Proven && a.c.Peer() == p.Identity {
-			return p.Server, true
+	if a.c.Kind() == transport.Proven {
+		for _, p := range c.Peers {
+			switch identity := a.c.Peer(); {
+			case identity == p.As:
+				return 0, false
+			case identity == p.Identity && a.speaks == speaksENRP:
+				return p.Server, true
+			}
 		}
 	}
-	return 0, false
+	return 0, a.speaks == speaksASAP || c.Unsecured
 }
 
 // begin begins a session, of either side's making, or turns it away: then it returns nil.
@@ -138,7 +140,7 @@ func (l *loop) begin(c conn, speaks language, server wire.ServerID) *session {
 // hasPlace says whether there may be such a session, or why not. Other registrars always have one.
 func (l *loop) hasPlace(s *session) (why closeReason, ok bool) {
 	switch {
-	case s.proven() && !slices.Contains(l.cfg.Keys.Identities(), s.Peer()): // taken out during the handshake: Reload did not see it
+	case s.proven() && !l.cfg.Keys.Has(s.Peer()): // taken out during the handshake: Reload did not see it
 		return closeRevoked, false
 	case s.server != 0:
 		return 0, true

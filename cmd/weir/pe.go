@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"github.com/weir-lb/weir/agent/pe"
@@ -91,7 +90,7 @@ func parsePE(args []string, env env) (pe.Config, error) {
 	if cfg.Keys, err = psk.LoadKeys(f.keyFile); err != nil {
 		return pe.Config{}, err
 	}
-	if !slices.Contains(cfg.Keys.Identities(), cfg.Identity) {
+	if !cfg.Keys.Has(cfg.Identity) {
 		return pe.Config{}, fmt.Errorf("%s has no key for identity %q; add the line that the registrar's key file has", f.keyFile, cfg.Identity)
 	}
 	return cfg, nil

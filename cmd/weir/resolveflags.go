@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -155,7 +154,7 @@ func (f *resolveFlags) dialing() (transport.DialConfig, error) {
 		if err != nil {
 			return d, err
 		}
-		if !slices.Contains(keys.Identities(), f.identity) {
+		if !keys.Has(f.identity) {
 			return d, fmt.Errorf("%s has no key for identity %q; add the line that the registrar's key file has", f.keyFile, f.identity)
 		}
 		d.Keys = keys

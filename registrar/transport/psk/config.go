@@ -52,7 +52,7 @@ func (c Config) validate(server bool) error {
 		return errors.New("there are no keys")
 	case c.Identity == "" && !server:
 		return errors.New("a client needs an identity")
-	case !server && !c.Keys.has(c.Identity):
+	case !server && !c.Keys.Has(c.Identity):
 		return fmt.Errorf("key file %s has no key for the identity %q", c.Keys.path, c.Identity)
 	}
 	for _, v := range []Version{c.MinVersion, c.MaxVersion} {

@@ -70,8 +70,8 @@ func (k *Keys) Identities() []string {
 	return slices.Clone(k.identities)
 }
 
-// has reports whether there is a key for an identity.
-func (k *Keys) has(identity string) bool {
+// Has reports whether there is a key for an identity.
+func (k *Keys) Has(identity string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	_, ok := slices.BinarySearch(k.identities, identity)
