@@ -41,7 +41,7 @@ func (l *loop) changed(a asap.Changed) {
 		l.journal.write(slog.LevelInfo, d.Element.Identity, "element left", "pool", shown(a.Pool.Handle()),
 			"pe", d.Element.ID, "reason", d.Reason)
 	}
-	l.cfg.Log.Debug("pool changed", "pool", a.Pool.Handle(), "elements", a.Pool.Len())
+	l.cfg.Log.Debug("pool changed", "pool", shown(a.Pool.Handle()), "elements", a.Pool.Len())
 	l.cfg.Observer.PoolChanged(a.Pool, a.Departed)
 }
 

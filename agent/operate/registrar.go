@@ -165,7 +165,7 @@ func (s RegistrarStatus) Write(b *bytes.Buffer, now time.Time) {
 }
 
 func (p PoolStatus) write(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\npool %s  policy %s  %d elements\n", p.Pool, p.Policy, p.Count)
+	fmt.Fprintf(b, "\npool %s  policy %s  %d elements\n", Printable(p.Pool), p.Policy, p.Count)
 	t := NewTable(b)
 	fmt.Fprintf(t, "  ELEMENT\tIDENTITY\tADDRESS\tHOME\tSTATE\n")
 	for _, e := range p.Elements {

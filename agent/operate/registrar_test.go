@@ -55,6 +55,16 @@ func TestWriteRegistrar(t *testing.T) {
 	}
 }
 
+// A pool handle is any bytes, chosen by whoever registers: it must not reach the operator's terminal as they are.
+func TestPoolHandlesAreNoEscapeSequences(t *testing.T) {
+	var b bytes.Buffer
+	s := RegistrarStatus{Pools: []PoolStatus{{Pool: "\x1b]0;web\a\nready", Policy: "round-robin"}}}
+	s.Write(&b, noon)
+	if want := "pool \"\\x1b]0;web\\a\\nready\"  policy"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %s in %q", want, b.String())
+	}
+}
+
 func TestWriteRegistrarAlone(t *testing.T) {
 	var b bytes.Buffer
 	RegistrarStatus{ServerID: "0x00000001"}.Write(&b, noon)

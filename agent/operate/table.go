@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 )
 
 // NewTable writes rows with tabs between their cells in columns, when it is flushed.
@@ -28,6 +31,14 @@ func WriteCounts(b *bytes.Buffer, title string, counts map[string]uint64) {
 	if len(parts) > 0 {
 		fmt.Fprintf(b, "%-10s %s\n", title, Wrap(strings.Join(parts, ", "), 89, "\n           "))
 	}
+}
+
+// Printable is s as it is, or quoted if a terminal should not get it: a pool handle is any bytes.
+func Printable(s string) string {
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return s
+	}
+	return strconv.Quote(s)
 }
 
 // Wrap breaks s at spaces into lines of at most width columns.

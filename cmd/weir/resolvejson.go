@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/agent/pu"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -51,7 +52,7 @@ type faultJSON struct {
 }
 
 func (j jsonPrinter) pool(p pu.Pool) error {
-	line := poolJSON{"pool", handleText(p.Handle), p.Policy.Type.String(), p.Live, p.At, []elementJSON{}}
+	line := poolJSON{"pool", operate.Printable(string(p.Handle)), p.Policy.Type.String(), p.Live, p.At, []elementJSON{}}
 	for _, e := range p.Elements {
 		line.Elements = append(line.Elements, asJSON(e))
 	}
@@ -61,7 +62,7 @@ func (j jsonPrinter) pool(p pu.Pool) error {
 func (j jsonPrinter) change(_, now pu.Pool) error { return j.pool(now) }
 
 func (j jsonPrinter) failover(pool wire.PoolHandle, old, now wire.PoolElement) error {
-	return j.line(failoverJSON{"failover", handleText(pool), asJSON(old), asJSON(now)})
+	return j.line(failoverJSON{"failover", operate.Printable(string(pool)), asJSON(old), asJSON(now)})
 }
 
 func (j jsonPrinter) fault(err error) error { return j.line(faultJSON{"error", err.Error()}) }

@@ -11,9 +11,8 @@ import (
 	"reflect"
 	"strings"
 	"text/tabwriter"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/agent/pu"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -23,7 +22,7 @@ type tablePrinter struct{ out io.Writer }
 
 func (t tablePrinter) pool(p pu.Pool) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "pool %s  policy %v  elements %d\n", handleText(p.Handle), p.Policy.Type, len(p.Elements))
+	fmt.Fprintf(&b, "pool %s  policy %v  elements %d\n", operate.Printable(string(p.Handle)), p.Policy.Type, len(p.Elements))
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ELEMENT\tADDRESS\tVALUES\tHOME")
 	for _, e := range p.Elements {
@@ -112,13 +111,4 @@ func valuesText(p wire.Policy) string {
 		return "-"
 	}
 	return strings.Join(words, ", ")
-}
-
-// handleText is a pool handle as it is, or quoted if a terminal should not get it.
-func handleText(h wire.PoolHandle) string {
-	s := string(h)
-	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return s
-	}
-	return fmt.Sprintf("%q", s)
 }
