@@ -2,92 +2,89 @@
 
 package policy
 
-import (
-	"math/bits"
+import "github.com/weir-lb/weir/registrar/wire"
 
-	"github.com/weir-lb/weir/registrar/wire"
-)
-
-// queue is elements in order: first those of the lowest hi, of these those of the lowest lo, of these that of the lowest
-// identifier. It is a B+tree whose leaves are also a list; the zero queue is empty.
+// queue is elements in the order of their identifiers. It is a B+tree whose leaves are also a list; the zero queue is empty.
 type queue struct {
-	root  *node
-	first *node // the leaf at the beginning
+	root    *node
+	first   *node  // the leaf at the beginning
+	changes uint64 // how often it was changed
 }
 
-// item is an element in a queue.
-type item struct {
-	hi, lo uint64
-	id     wire.PEID
-	slot   uint32 // does not count for the order
+// entry is an element in a queue.
+type entry struct {
+	id   wire.PEID
+	slot uint32 // does not count for the order
 }
 
 // width is how much a node holds, and scarce how little makes it join a neighbour.
 const (
-	width  = 32
+	width  = 64
 	scarce = width / 4
 )
 
 type node struct {
 	n int
-	// items are a leaf's. Of a branch they are bounds: nothing below child i is before items[i], but for the first child of
+	// entries are a leaf's. Of a branch they are bounds: nothing below child i is before entries[i], but for the first child of
 	// the first branch, and everything below the children before it is.
-	items    [width]item
+	entries  [width]entry
 	children *[width]*node // of a branch
 	next     *node         // of a leaf: the one after it
 }
 
-// before is 1 or 0, and how it is found can not be mispredicted by a processor.
-func (i *item) before(o *item) int {
-	_, borrow := bits.Sub64(uint64(i.id), uint64(o.id), 0)
-	_, borrow = bits.Sub64(i.lo, o.lo, borrow)
-	_, borrow = bits.Sub64(i.hi, o.hi, borrow)
-	return int(borrow)
-}
-
-// rank is how many of the items, which are in order, are before i.
-func rank(items []item, i *item) int {
+// rank is how many of the entries, which are in order, are before this identifier.
+func rank(entries []entry, id wire.PEID) int {
 	at := 0
-	for rest := len(items); rest > 0; {
+	for rest := len(entries); rest > 0; {
 		half := (rest + 1) / 2
-		at += half & -items[at+half-1].before(i)
+		if entries[at+half-1].id < id { // without a branch, which could not be predicted
+			at += half
+		}
 		rest -= half
 	}
 	return at
 }
 
-// branchTo is the index of the child that i is below, or belongs below.
-func (n *node) branchTo(i *item) int {
-	bounds := n.items[1:n.n] // what is before all is below the first
-	at := rank(bounds, i)
-	if at < len(bounds) && i.before(&bounds[at]) == 0 {
+// branchTo is the index of the child that id is below, or belongs below.
+func (n *node) branchTo(id wire.PEID) int {
+	bounds := n.entries[1:n.n] // what is before all is below the first
+	at := rank(bounds, id)
+	if at < len(bounds) && bounds[at].id == id {
 		at++
 	}
 	return at
 }
 
-// place is where an item is in a queue, until the queue changes.
+// place is where an entry is in a queue, until the queue changes.
 type place struct {
 	leaf  *node
 	index int
 }
 
-// begin is the place of the first item, or the end.
+// round is p, or the beginning if p is the end.
+func (q *queue) round(p place) place {
+	if p.leaf == nil {
+		return q.begin()
+	}
+	return p
+}
+
+// begin is the place of the first entry, or the end.
 func (q *queue) begin() place { return place{q.first, 0}.settle() }
 
-// seek is the place of the first item that is not before i, or the end.
-func (q *queue) seek(i item) place {
+// seek is the place of the first that is not before this identifier, or the end.
+func (q *queue) seek(id wire.PEID) place {
 	n := q.root
 	if n == nil {
 		return place{}
 	}
 	for n.children != nil {
-		n = n.children[n.branchTo(&i)]
+		n = n.children[n.branchTo(id)]
 	}
-	return place{n, rank(n.items[:n.n], &i)}.settle()
+	return place{n, rank(n.entries[:n.n], id)}.settle()
 }
 
-// settle moves on from behind a leaf's last item.
+// settle moves on from behind a leaf's last entry.
 func (p place) settle() place {
 	for p.leaf != nil && p.index >= p.leaf.n {
 		p = place{p.leaf.next, 0}
@@ -98,16 +95,17 @@ func (p place) settle() place {
 // next is the place after p.
 func (p place) next() place { return place{p.leaf, p.index + 1}.settle() }
 
-// item is the item at p, nil at the end.
-func (p place) item() *item {
+// entry is the entry at p, nil at the end.
+func (p place) entry() *entry {
 	if p.leaf == nil {
 		return nil
 	}
-	return &p.leaf.items[p.index]
+	return &p.leaf.entries[p.index]
 }
 
-// insert adds an item, which must not be in.
-func (q *queue) insert(i item) {
+// insert adds an entry, which must not be in.
+func (q *queue) insert(i entry) {
+	q.changes++
 	if q.root == nil {
 		q.root = &node{}
 		q.first = q.root
@@ -118,23 +116,23 @@ func (q *queue) insert(i item) {
 	}
 	n := q.root
 	for n.children != nil {
-		at := n.branchTo(&i)
+		at := n.branchTo(i.id)
 		if n.children[at].n == width { // no node on the way down is full, so that each has room for a half
 			n.split(at)
-			at = n.branchTo(&i)
+			at = n.branchTo(i.id)
 		}
 		n = n.children[at]
 	}
-	at := rank(n.items[:n.n], &i)
-	copy(n.items[at+1:], n.items[at:n.n])
-	n.items[at] = i
+	at := rank(n.entries[:n.n], i.id)
+	copy(n.entries[at+1:], n.entries[at:n.n])
+	n.entries[at] = i
 	n.n++
 }
 
 // split makes two of the full child at index at.
 func (n *node) split(at int) {
 	low, high := n.children[at], &node{n: width / 2}
-	copy(high.items[:], low.items[width/2:])
+	copy(high.entries[:], low.entries[width/2:])
 	if low.children != nil {
 		high.children = &[width]*node{}
 		copy(high.children[:], low.children[width/2:])
@@ -143,30 +141,31 @@ func (n *node) split(at int) {
 		high.next, low.next = low.next, high
 	}
 	low.n = width / 2
-	copy(n.items[at+2:], n.items[at+1:n.n])
+	copy(n.entries[at+2:], n.entries[at+1:n.n])
 	copy(n.children[at+2:], n.children[at+1:n.n])
-	n.items[at+1], n.children[at+1] = high.items[0], high
+	n.entries[at+1], n.children[at+1] = high.entries[0], high
 	n.n++
 }
 
-// remove takes an item out, which must be in.
-func (q *queue) remove(i item) {
-	q.root.remove(&i)
+// remove takes an entry out, which must be in.
+func (q *queue) remove(id wire.PEID) {
+	q.changes++
+	q.root.remove(id)
 	for q.root.children != nil && q.root.n == 1 {
 		q.root = q.root.children[0]
 	}
 }
 
-func (n *node) remove(i *item) {
+func (n *node) remove(id wire.PEID) {
 	if n.children == nil {
-		at := rank(n.items[:n.n], i)
-		copy(n.items[at:], n.items[at+1:n.n])
+		at := rank(n.entries[:n.n], id)
+		copy(n.entries[at:], n.entries[at+1:n.n])
 		n.n--
 		return
 	}
-	at := n.branchTo(i)
+	at := n.branchTo(id)
 	child := n.children[at]
-	child.remove(i)
+	child.remove(id)
 	if child.n > scarce {
 		return
 	}
@@ -180,41 +179,15 @@ func (n *node) remove(i *item) {
 // join makes one of a child and the one after it. A leaf whose neighbours are full stays, though it may be empty.
 func (n *node) join(at int) {
 	low, high := n.children[at], n.children[at+1]
-	copy(low.items[low.n:], high.items[:high.n])
+	copy(low.entries[low.n:], high.entries[:high.n])
 	if low.children != nil {
 		copy(low.children[low.n:], high.children[:high.n])
 	} else {
 		low.next = high.next
 	}
 	low.n += high.n
-	copy(n.items[at+1:], n.items[at+2:n.n])
+	copy(n.entries[at+1:], n.entries[at+2:n.n])
 	copy(n.children[at+1:], n.children[at+2:n.n])
 	n.n--
 	n.children[n.n] = nil
-}
-
-// replace takes old, which must be in, out and puts i in. Often that is in the same leaf.
-func (q *queue) replace(old, i item) {
-	if old == i {
-		return
-	}
-	n := q.root
-	for n.children != nil {
-		at := n.branchTo(&old)
-		if at != n.branchTo(&i) {
-			q.remove(old)
-			q.insert(i)
-			return
-		}
-		n = n.children[at]
-	}
-	items := n.items[:n.n]
-	from, to := rank(items, &old), rank(items, &i)
-	if from < to {
-		to--
-		copy(items[from:to], items[from+1:to+1])
-	} else {
-		copy(items[to+1:from+1], items[to:from])
-	}
-	items[to] = i
 }

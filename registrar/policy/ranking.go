@@ -17,9 +17,10 @@ import (
 // of them. For that the first of the group is marked, and the one whose mark is oldest leads next. A new one has no mark,
 // and leads.
 type ranking struct {
-	queue      queue       // those that are up, by value, then by mark
+	order      tournament  // those that are up, by value, then by mark
 	candidates []candidate // by slot
 	marks      uint64      // how many were given
+	slots      []uint32    // a resolution's
 }
 
 // candidate is an element, up or not. A free slot's is zero.
@@ -73,26 +74,20 @@ func (r *ranking) remove(e *handlespace.Element) (removed bool) {
 	return removed
 }
 
-// become changes a candidate and keeps the queue in order.
+// become changes a candidate and its place in the order.
 func (r *ranking) become(slot uint32, next candidate) {
-	c := &r.candidates[slot]
-	was, is := c.item(slot), next.item(slot)
-	switch {
-	case c.up && next.up:
-		r.queue.replace(was, is)
-	case c.up:
-		r.queue.remove(was)
-	case next.up:
-		r.queue.insert(is)
+	r.candidates[slot] = next
+	i := nobody()
+	if next.up {
+		i = next.item(slot)
 	}
-	*c = next
+	r.order.set(slot, i)
 }
 
 func (r *ranking) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
-	at := r.queue.begin()
-	for i := at.item(); i != nil && len(chosen) < limit; i = at.item() {
-		chosen = append(chosen, r.candidates[i.slot].element)
-		at = at.next()
+	r.slots = r.order.ahead(limit, r.slots[:0])
+	for _, slot := range r.slots {
+		chosen = append(chosen, r.candidates[slot].element)
 	}
 	r.count(chosen)
 	return chosen

@@ -12,9 +12,11 @@ import (
 // robin is the circular list of RFC 5356 4.1.2, by identifier: each resolution begins behind the first element of the one
 // before.
 type robin struct {
-	up      queue       // by identifier only
+	up      queue
 	members []robinSeat // by slot
 	next    wire.PEID   // the first identifier to consider
+	head    place       // where that is, if the queue has not changed since
+	changes uint64      // of the queue, when that was so
 }
 
 type robinSeat struct {
@@ -29,9 +31,9 @@ func (r *robin) put(e *handlespace.Element, _ bool) (added bool) {
 	*m = robinSeat{e, is}
 	switch {
 	case is && !was:
-		r.up.insert(robinItem(e))
+		r.up.insert(entry{e.ID, uint32(e.Slot())})
 	case was && !is:
-		r.up.remove(robinItem(e))
+		r.up.remove(e.ID)
 	}
 	return added
 }
@@ -40,32 +42,27 @@ func (r *robin) remove(e *handlespace.Element) (removed bool) {
 	m := seat(&r.members, e)
 	removed = m.element != nil
 	if m.up {
-		r.up.remove(robinItem(e))
+		r.up.remove(e.ID)
 	}
 	*m = robinSeat{}
 	return removed
 }
 
-func robinItem(e *handlespace.Element) item { return item{id: e.ID, slot: uint32(e.Slot())} }
-
 func (r *robin) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
-	at := r.up.seek(item{id: r.next})
-	if at.item() == nil {
-		at = r.up.begin()
+	if r.changes != r.up.changes {
+		r.head, r.changes = r.up.seek(r.next), r.up.changes
 	}
-	first := at.item()
+	at := r.up.round(r.head)
+	first := at.entry()
 	if first == nil {
 		return chosen
 	}
 	r.next = first.id + 1 // after the highest identifier of all this is 0: the beginning
+	r.head = at.next()
 	for i := first; len(chosen) < limit; {
 		chosen = append(chosen, r.members[i.slot].element)
-		at = at.next()
-		if i = at.item(); i == nil {
-			at = r.up.begin()
-			i = at.item()
-		}
-		if i == first {
+		at = r.up.round(at.next())
+		if i = at.entry(); i == first {
 			break
 		}
 	}

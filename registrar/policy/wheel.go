@@ -18,9 +18,10 @@ import (
 // Only each element's next occurrence is kept, and those that stay as they are keep it, so that a pool that changes often is
 // as fair as one that never does.
 type wheel struct {
-	queue queue       // of the next occurrences, by time
+	order tournament  // of the next occurrences, by time
 	next  []wheelSeat // by slot
 	now   occurrence  // the last that was used; the zero value is the beginning of time
+	slots []uint32    // a resolution's
 }
 
 type wheelSeat struct {
@@ -43,11 +44,8 @@ func (w *wheel) put(e *handlespace.Element, _ bool) (added bool) {
 		weight = 0
 	}
 	if m.weight != weight {
-		w.leave(m)
 		m.occurrence = w.enter(weight)
-		if weight > 0 {
-			w.queue.insert(m.item())
-		}
+		w.order.set(uint32(e.Slot()), m.item())
 	}
 	return added
 }
@@ -55,32 +53,24 @@ func (w *wheel) put(e *handlespace.Element, _ bool) (added bool) {
 func (w *wheel) remove(e *handlespace.Element) (removed bool) {
 	m := seat(&w.next, e)
 	removed = m.element != nil
-	w.leave(m)
 	*m = wheelSeat{}
+	w.order.set(uint32(e.Slot()), nobody())
 	return removed
-}
-
-func (w *wheel) leave(m *wheelSeat) {
-	if m.weight > 0 {
-		w.queue.remove(m.item())
-	}
 }
 
 // choose: the elements in order of their first occurrence are those in order of their next one.
 func (w *wheel) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
-	at := w.queue.begin()
-	first := at.item()
-	if first == nil {
-		return chosen
+	w.slots = w.order.ahead(limit, w.slots[:0])
+	for _, slot := range w.slots {
+		chosen = append(chosen, w.next[slot].element)
 	}
-	for i := first; i != nil && len(chosen) < limit; i = at.item() {
-		chosen = append(chosen, w.next[i.slot].element)
-		at = at.next()
+	if len(w.slots) > 0 {
+		first := w.slots[0]
+		m := &w.next[first]
+		w.now = m.occurrence
+		m.advance()
+		w.order.set(first, m.item())
 	}
-	m, was := &w.next[first.slot], *first
-	w.now = m.occurrence
-	m.advance()
-	w.queue.replace(was, m.item())
 	return chosen
 }
 
@@ -112,8 +102,11 @@ func (o *occurrence) advance() {
 	}
 }
 
-// item has the time in units of 2^-65, rounded down: fractions of denominators below 2^33 that differ, differ by more.
+// item is nobody if it is not in. It has the time in units of 2^-65, rounded down: fractions of denominators below 2^33 that differ, differ by more.
 func (m *wheelSeat) item() item {
+	if m.weight == 0 {
+		return nobody()
+	}
 	odd, weight := 2*uint64(m.turn)+1, uint64(m.weight)
 	lo, _ := bits.Div64(odd%weight, 0, weight)
 	return item{hi: m.round<<1 | odd/weight, lo: lo, id: m.element.ID, slot: uint32(m.element.Slot())}
