@@ -104,7 +104,7 @@ func (c *Core) locate(server wire.ServerID, t wire.Transport) {
 			}
 			return
 		case !ct.fixed && server != 0 && ct.server == server:
-			ct.transport = t // it has moved
+			ct.transport = bounded(t) // it has moved
 			return
 		}
 	}

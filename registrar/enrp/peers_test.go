@@ -176,6 +176,30 @@ func TestHint(t *testing.T) {
 	}, func(c *enrp.Config) { c.Secured = true })
 }
 
+// What a registrar that is no peer says of where it is can be forged, and long.
+func TestHintIsBounded(t *testing.T) {
+	w := newWorld(func(c *enrp.Config) { c.Multicast = true })
+	w.play(starts(0))
+	m := here(7)
+	for i := range 1000 {
+		m.Info.Transport.Addrs = append(m.Info.Transport.Addrs, netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}))
+	}
+	moved := here(7)
+	moved.Info.Transport.Addrs = []netip.Addr{netip.MustParseAddr("10.9.9.9")}
+	for i, said := range []*wire.Presence{moved, m} {
+		now := w.start.Add(time.Duration(i) * 10 * time.Second)
+		actions := w.core.Hint(now, netip.MustParseAddrPort("10.0.0.66:9901"), said)
+		if len(actions) != 1 {
+			t.Fatalf("hint %d leads to %v, want a dial", i, actions)
+		}
+		d := actions[0].(enrp.Dial)
+		if n := len(d.Transport.Addrs); n > 16 {
+			t.Errorf("%d addresses are to be dialled", n)
+		}
+		w.core.DialFailed(now, d.ID)
+	}
+}
+
 // Deadline names every time at which Tick does something: between two of them, nothing is missed.
 func TestDeadline(t *testing.T) {
 	w := newWorld()
