@@ -19,8 +19,9 @@ import (
 const (
 	// hintsLen is how many datagrams may wait for the loop. When it is full, more are dropped: they come again.
 	hintsLen = 64
-	// maxHeard bounds the registrars that we have heard announce themselves.
-	maxHeard = 1024
+	// maxHeard bounds the registrars that we have heard announce themselves. Anybody can be as many of them as he likes, and
+	// each makes us announce ourselves less often: by this, every minute at least.
+	maxHeard = 64
 	// missed is how many announcements in a row a registrar may miss before it counts no longer.
 	missed = 3
 )

@@ -418,6 +418,11 @@ func TestNoiseInTheGroup(t *testing.T) {
 			}
 			synctest.Wait()
 		}
+		before := c.Stats().Peers.Announcements
+		time.Sleep(10 * time.Minute)
+		if n := c.Stats().Peers.Announcements - before; n < 300 {
+			t.Errorf("%d announcements in the ten minutes after a flood of others: it is still heard", n)
+		}
 		if n := c.Stats().Peers; n.Noise != 3 || n.ByState["candidate"]+n.ByState["active"] != 0 {
 			t.Errorf("%+v", n)
 		}
