@@ -27,27 +27,33 @@ func (r *Registrar) Load() (*Credentials, error) {
 	if c.Keys, err = psk.LoadKeys(r.KeyFile); err != nil {
 		return nil, err
 	}
-	return c, c.loadCertificate()
+	certificate, err := c.readCertificate()
+	c.certificate.Store(certificate)
+	return c, err
 }
 
-func (c *Credentials) loadCertificate() error {
+// readCertificate gives nil if there is none.
+func (c *Credentials) readCertificate() (*tls.Certificate, error) {
 	if c.files[0] == "" {
-		return nil
+		return nil, nil
 	}
 	pair, err := tls.LoadX509KeyPair(c.files[0], c.files[1])
 	if err != nil {
-		return fmt.Errorf("load the certificate: %w", err)
+		return nil, fmt.Errorf("load the certificate: %w", err)
 	}
-	c.certificate.Store(&pair)
-	return nil
+	return &pair, nil
 }
 
-// Reload reads the same files again. If it fails nothing has changed, or at most the certificate.
+// Reload reads the same files again. If it fails nothing has changed.
 func (c *Credentials) Reload() error {
-	if err := c.loadCertificate(); err != nil || c.Keys == nil {
-		return err
+	certificate, err := c.readCertificate()
+	if err == nil && c.Keys != nil {
+		err = c.Keys.Reload()
 	}
-	return c.Keys.Reload()
+	if err == nil {
+		c.certificate.Store(certificate)
+	}
+	return err
 }
 
 // Certificate gives the newest certificate, from any goroutine; nil if there never is one.
