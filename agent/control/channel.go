@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/weir-lb/weir/registrar/wire"
@@ -17,30 +16,53 @@ import (
 
 // channel sends and receives messages on a connection.
 type channel struct {
-	conn    net.Conn
-	writing sync.Mutex
-	reading sync.Mutex
-	got     []byte // the beginning of the next message, and what came with it
+	conn             net.Conn
+	writing, reading turn
+	broken           error  // a write that stopped midway ends all writing; under writing
+	got              []byte // the beginning of the next message, and what came with it; under reading
 }
 
+func newChannel(conn net.Conn) channel {
+	return channel{conn: conn, writing: make(turn, 1), reading: make(turn, 1)}
+}
+
+// turn is a mutex that can be waited for under a context.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) give() { <-t }
+
 // send writes one message and its padding. When ctx ends meanwhile, a part may
-// be sent, and the channel is of no more use.
+// be sent, and nothing can follow it.
 func (c *channel) send(ctx context.Context, m wire.Message) error {
 	b, err := wire.AppendASAP(nil, m)
 	if err != nil {
 		return err
 	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	if err := c.writing.take(ctx); err != nil {
+		return fmt.Errorf("send %v: %w", m.Type(), err)
+	}
+	defer c.writing.give()
+	if c.broken != nil {
+		return c.broken
+	}
 	done := interrupt(ctx, c.conn.SetWriteDeadline)
 	_, err = c.conn.Write(b)
 	if ended := done(); err != nil && ended != nil {
 		err = ended
 	}
 	if err != nil {
-		return fmt.Errorf("send %v: %w", m.Type(), err)
+		c.broken = fmt.Errorf("send %v: %w", m.Type(), err)
 	}
-	return nil
+	return c.broken
 }
 
 // receive is the next message that is well-formed; it answers malformed ones as
@@ -67,8 +89,10 @@ func (c *channel) receive(ctx context.Context) (wire.Message, error) {
 
 // next is the bytes of one message.
 func (c *channel) next(ctx context.Context) ([]byte, error) {
-	c.reading.Lock()
-	defer c.reading.Unlock()
+	if err := c.reading.take(ctx); err != nil {
+		return nil, err
+	}
+	defer c.reading.give()
 	done := interrupt(ctx, c.conn.SetReadDeadline)
 	b, err := c.frame()
 	if ended := done(); err != nil && ended != nil {

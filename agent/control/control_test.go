@@ -229,7 +229,7 @@ func TestUnknownMessagesAreReported(t *testing.T) {
 	if _, err := ofElement.Write([]byte{0x40, 0, 0, 4}); err != nil {
 		t.Fatal(err)
 	}
-	reader := channel{conn: ofElement}
+	reader := newChannel(ofElement)
 	m, err := reader.receive(ctx)
 	if report, ok := m.(*wire.ErrorMessage); err != nil || !ok || report.Causes[0].Code != wire.CauseUnrecognizedMessage {
 		t.Errorf("received %v, error %v, want a report", m, err)
@@ -248,6 +248,55 @@ func TestSendEndsWithItsContext(t *testing.T) {
 	ofUser.Close()
 	if _, err := Accept(t.Context(), ofElement, card()); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("error %v, want that the connection is closed", err)
+	}
+}
+
+// Whoever waits for another's message to be sent waits no longer than its own context.
+func TestSendsWaitForEachOtherUnderTheirContexts(t *testing.T) {
+	ofUser, ofElement := net.Pipe() // has no buffer
+	e := &Element{newChannel(ofElement)}
+	blocked := make(chan error, 1)
+	go func() { blocked <- e.SendCard(context.Background(), card()) }()
+	if _, err := ofUser.Read(make([]byte, 1)); err != nil { // it has begun
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := e.SendCookie(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want the context's", err)
+	}
+	ofUser.Close()
+	if err := <-blocked; err == nil {
+		t.Error("sent to nobody")
+	}
+}
+
+// What followed half a message would be taken for its rest.
+func TestNothingFollowsHalfAMessage(t *testing.T) {
+	ofUser, ofElement := net.Pipe()
+	defer ofUser.Close()
+	e := &Element{newChannel(ofElement)}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		if _, err := ofUser.Read(make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+		cancel()
+	}()
+	if err := e.SendCard(ctx, card()); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want the context's", err)
+	}
+	rest := make(chan int, 1)
+	go func() {
+		b, _ := io.ReadAll(ofUser)
+		rest <- len(b)
+	}()
+	if err := e.SendCookie(t.Context(), []byte("state")); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want what broke the channel", err)
+	}
+	ofElement.Close()
+	if n := <-rest; n > 0 {
+		t.Errorf("%d more bytes came", n)
 	}
 }
 

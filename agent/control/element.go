@@ -16,7 +16,7 @@ type Element struct{ channel }
 // Accept begins a channel on conn with the element's business card (RFC 5352
 // 3.9): its pool, and to whom to fail over, in that order.
 func Accept(ctx context.Context, conn net.Conn, card wire.BusinessCard) (*Element, error) {
-	e := &Element{channel{conn: conn}}
+	e := &Element{newChannel(conn)}
 	if err := e.SendCard(ctx, card); err != nil {
 		return nil, err
 	}

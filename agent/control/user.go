@@ -37,7 +37,7 @@ type Channel struct {
 // Open begins a channel on conn: first, if an element gave a cookie before, with
 // its echo (RFC 5352 3.8), then with the user's own card, if it has one.
 func (u *User) Open(ctx context.Context, conn net.Conn) (*Channel, error) {
-	c := &Channel{u, channel{conn: conn}}
+	c := &Channel{u, newChannel(conn)}
 	u.mu.Lock()
 	cookie := u.cookie
 	u.mu.Unlock()
