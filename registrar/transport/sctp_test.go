@@ -20,7 +20,7 @@ import (
 func TestEachRecordIsOneMessage(t *testing.T) {
 	for _, kind := range []Kind{Proven, Anonymous} {
 		t.Run(kind.String(), func(t *testing.T) {
-			w := way{wire.ProtocolSCTP, kind}
+			w := way{protocol: wire.ProtocolSCTP, kind: kind}
 			w.need(t)
 			cfg, dial := w.configs(t)
 			l, err := Listen(testContext(t), cfg)

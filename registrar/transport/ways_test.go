@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -26,15 +27,28 @@ const serverName = "registrar.example"
 type way struct {
 	protocol wire.Protocol
 	kind     Kind
+	v6       bool
 }
 
 // ways has proven over TCP first.
 var ways = []way{
-	{wire.ProtocolTCP, Proven}, {wire.ProtocolTCP, Anonymous}, {wire.ProtocolTCP, Plain},
-	{wire.ProtocolSCTP, Proven}, {wire.ProtocolSCTP, Anonymous}, {wire.ProtocolSCTP, Plain},
+	{protocol: wire.ProtocolTCP, kind: Proven},
+	{protocol: wire.ProtocolTCP, kind: Anonymous},
+	{protocol: wire.ProtocolTCP, kind: Plain},
+	{protocol: wire.ProtocolSCTP, kind: Proven},
+	{protocol: wire.ProtocolSCTP, kind: Anonymous},
+	{protocol: wire.ProtocolSCTP, kind: Plain},
 }
 
 func (w way) String() string { return w.protocol.String() + " " + w.kind.String() }
+
+// host is where both ends are.
+func (w way) host() netip.Addr {
+	if w.v6 {
+		return netip.IPv6Loopback()
+	}
+	return loopback.Addr()
+}
 
 // whole says that each message is one of SCTP, and that there is no stream.
 func (w way) whole() bool { return w.kind == Plain && w.protocol == wire.ProtocolSCTP }
@@ -45,6 +59,18 @@ func overAll(t *testing.T, test func(t *testing.T, w way)) {
 		t.Run(w.String(), func(t *testing.T) {
 			w.need(t)
 			test(t, w)
+		})
+	}
+}
+
+// overBothFamilies runs test over each way, with IPv4 and with IPv6.
+func overBothFamilies(t *testing.T, test func(t *testing.T, w way)) {
+	for family, v6 := range map[string]bool{"IPv4": false, "IPv6": true} {
+		t.Run(family, func(t *testing.T) {
+			overAll(t, func(t *testing.T, w way) {
+				w.v6 = v6
+				test(t, w)
+			})
 		})
 	}
 }
@@ -72,7 +98,7 @@ func overTLS(t *testing.T, test func(t *testing.T, w way)) {
 // configs fills in what both sides need.
 func (w way) configs(t testing.TB) (listen ListenConfig, dial DialConfig) {
 	t.Helper()
-	listen = ListenConfig{Protocol: w.protocol, PPID: 11, Addr: loopback}
+	listen = ListenConfig{Protocol: w.protocol, PPID: 11, Addr: netip.AddrPortFrom(w.host(), 0)}
 	dial = DialConfig{Protocol: w.protocol, PPID: 11, HandshakeTimeout: patience}
 	switch w.kind {
 	case Proven:
