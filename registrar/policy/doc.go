@@ -8,5 +8,8 @@
 // a function of an immutable snapshot; randomness is passed in. Its invariants: only elements that are up get new work, each is named at most once, of a weighted pool only
 // those of a weight above 0 get any, and load alone never leaves a pool without an element.
 //
+// A large pool is not in the processor's caches. Tables are by slot, so that what a change needs is found by calculation and
+// not from one piece of memory to the next, and who is likely to be next is fetched some resolutions ahead (prefetch.go).
+//
 // It will not change a pool, keep time, or have a random source of its own.
 package policy

@@ -18,15 +18,16 @@ import (
 // all; in a randomized least used pool they are the fully loaded ones, whose chance of 0 out of 0 the RFC leaves open once
 // nobody else is left; in a weighted random pool there are none, for a weight of 0 is not capable of any service (3.2).
 //
-// A draw first draws a group, of those whose weights have the same number of bits, by the groups' sums; then any of the
-// group, again and again, until a ticket out of the greatest weight that the group could have is within its weight: at least
+// The elements are in groups of those whose weights have the same number of bits. A draw is of any of the tickets that there
+// would be if each had the greatest weight of its group, again and again until one is within its element's weight: at least
 // every second is, and the chances are exact. So neither a draw nor a change depends on the number of elements.
 type lottery struct {
 	groups [others + 1][]ticket
-	sums   [others]uint64 // of the groups' weights; of 2^31 elements it is below 2^63
-	sum    uint64         // of all
-	places []drawer       // by slot; of an element that cannot be drawn too
-	drawn  []ticket       // a resolution's, to be put back
+	some   uint32   // the groups with a weight that are not empty, as bits
+	bound  uint64   // of all weights: the sum of the groups' greatest; of 2^31 elements it is at most 2^63
+	places []drawer // by slot; of an element that cannot be drawn too
+	drawn  []ticket // a resolution's, to be put back
+	ahead  lots
 }
 
 // others is the group of those without a weight.
@@ -88,31 +89,35 @@ func (l *lottery) enter(t ticket) {
 	g := (bits.Len32(t.weight) + others) % (others + 1) // a weight of n bits: n-1; none: others
 	l.places[t.slot] = drawer{uint32(g) + 1, uint32(len(l.groups[g]))}
 	l.groups[g] = append(l.groups[g], t)
-	l.weigh(g, uint64(t.weight))
+	l.weigh(g, 2<<g)
 }
 
 // leave takes the ticket there out, and puts the group's last in its place.
 func (l *lottery) leave(at drawer) {
 	g := at.group - 1
 	tickets := l.groups[g]
-	t, last := tickets[at.index], tickets[len(tickets)-1]
+	last := tickets[len(tickets)-1]
 	tickets[at.index] = last
 	l.places[last.slot] = at
 	tickets[len(tickets)-1] = ticket{}
 	l.groups[g] = tickets[:len(tickets)-1]
-	l.weigh(int(g), -uint64(t.weight))
+	l.weigh(int(g), -(uint64(2) << g))
 }
 
-// weigh adds to a group's sum, modulo 2^64.
-func (l *lottery) weigh(g int, weight uint64) {
-	if g < others {
-		l.sums[g] += weight
-		l.sum += weight
+// weigh adds to the bound, modulo 2^64, what one in the group more or less makes of it.
+func (l *lottery) weigh(g int, greatest uint64) {
+	if g == others {
+		return
+	}
+	l.bound += greatest
+	l.some &^= 1 << g
+	if len(l.groups[g]) > 0 {
+		l.some |= 1 << g
 	}
 }
 
 func (l *lottery) choose(rnd *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
-	for len(chosen) < limit && l.sum > 0 {
+	for len(chosen) < limit && l.bound > 0 {
 		at := l.draw(rnd)
 		t := l.groups[at.group-1][at.index]
 		chosen = append(chosen, t.element)
@@ -128,7 +133,7 @@ func (l *lottery) choose(rnd *rand.Rand, limit int, chosen []*handlespace.Elemen
 	l.drawn = l.drawn[:0]
 	rest := l.groups[others]
 	for i := 0; i < len(rest) && len(chosen) < limit; i++ { // Fisher-Yates, as far as needed
-		j := i + rnd.IntN(len(rest)-i)
+		j := i + int(l.lot(rnd, uint64(len(rest)-i)))
 		chosen = append(chosen, rest[j].element)
 		if len(chosen) < limit {
 			l.swap(i, j)
@@ -137,18 +142,26 @@ func (l *lottery) choose(rnd *rand.Rand, limit int, chosen []*handlespace.Elemen
 	return chosen
 }
 
-// draw is where the ticket is that is drawn. The sum must not be 0.
+// draw is where the ticket is that is drawn. The bound must not be 0.
 func (l *lottery) draw(rnd *rand.Rand) drawer {
-	g, at := 0, rnd.Uint64N(l.sum)
-	for ; at >= l.sums[g]; g++ {
-		at -= l.sums[g]
-	}
-	greatest := uint64(2) << g // what is less than this fits into the group
 	for {
-		drawn := rnd.Uint64N(uint64(len(l.groups[g])) * greatest)
-		if index := drawn / greatest; drawn%greatest < uint64(l.groups[g][index].weight) {
-			return drawer{uint32(g) + 1, uint32(index)}
+		at, over := l.find(l.lot(rnd, l.bound))
+		if over < uint64(l.groups[at.group-1][at.index].weight) {
+			return at
 		}
+	}
+}
+
+// find is where the ticket is that a number below the bound means, and how much more the number is than the ticket's first.
+func (l *lottery) find(number uint64) (at drawer, over uint64) {
+	for left := l.some; ; {
+		g := bits.Len32(left) - 1
+		size := uint64(len(l.groups[g])) * 2 << g
+		if number < size {
+			return drawer{uint32(g) + 1, uint32(number >> (g + 1))}, number & (2<<g - 1)
+		}
+		number -= size
+		left &^= 1 << g
 	}
 }
 

@@ -69,6 +69,14 @@ func (q *queue) round(p place) place {
 	return p
 }
 
+// forth is the place n after p, round and round.
+func (q *queue) forth(p place, n int) place {
+	for p = q.round(p); n > 0 && p.leaf != nil; n-- {
+		p = q.round(p.next())
+	}
+	return p
+}
+
 // begin is the place of the first entry, or the end.
 func (q *queue) begin() place { return place{q.first, 0}.settle() }
 

@@ -5,6 +5,7 @@ package policy
 import (
 	"math"
 	"math/rand/v2"
+	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/wire"
@@ -90,7 +91,18 @@ func (r *ranking) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element)
 		chosen = append(chosen, r.candidates[slot].element)
 	}
 	r.count(chosen)
+	r.fetch()
 	return chosen
+}
+
+// fetch has at hand who will be chosen soon.
+func (r *ranking) fetch() {
+	if len(r.candidates) == 0 {
+		return
+	}
+	later, sooner := r.order.soon()
+	fetch(unsafe.Pointer(&r.candidates[later]))
+	fetchSome(unsafe.Pointer(r.candidates[sooner].element))
 }
 
 // count marks the first of each group of equals, and counts all.

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"math/rand/v2"
+	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/wire"
@@ -17,6 +18,8 @@ type robin struct {
 	next    wire.PEID   // the first identifier to consider
 	head    place       // where that is, if the queue has not changed since
 	changes uint64      // of the queue, when that was so
+	far     place       // of whom comes after some resolutions, to be fetched
+	near    place       // of whom comes sooner
 }
 
 type robinSeat struct {
@@ -51,6 +54,8 @@ func (r *robin) remove(e *handlespace.Element) (removed bool) {
 func (r *robin) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element {
 	if r.changes != r.up.changes {
 		r.head, r.changes = r.up.seek(r.next), r.up.changes
+		r.near = r.up.forth(r.head, leadNear)
+		r.far = r.up.forth(r.near, leadNear)
 	}
 	at := r.up.round(r.head)
 	first := at.entry()
@@ -59,6 +64,7 @@ func (r *robin) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) [
 	}
 	r.next = first.id + 1 // after the highest identifier of all this is 0: the beginning
 	r.head = at.next()
+	r.fetch()
 	for i := first; len(chosen) < limit; {
 		chosen = append(chosen, r.members[i.slot].element)
 		at = r.up.round(at.next())
@@ -67,6 +73,19 @@ func (r *robin) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) [
 		}
 	}
 	return chosen
+}
+
+// leadNear is for how many resolutions an element is fetched ahead, and its seat for as many more.
+const leadNear = 8
+
+func (r *robin) fetch() {
+	r.near, r.far = r.up.forth(r.near, 1), r.up.forth(r.far, 1)
+	if i := r.far.entry(); i != nil {
+		fetch(unsafe.Pointer(&r.members[i.slot]))
+	}
+	if i := r.near.entry(); i != nil {
+		fetchSome(unsafe.Pointer(r.members[i.slot].element))
+	}
 }
 
 func (r *robin) withdraw(*handlespace.Element) {}

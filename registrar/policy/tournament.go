@@ -5,6 +5,7 @@ package policy
 import (
 	"math"
 	"math/bits"
+	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -17,6 +18,7 @@ import (
 type tournament struct {
 	levels [][]item   // the elements by slot, then the notes; the lengths are multiples of eight, but the last is one
 	rest   contenders // of the last ahead; only its memory is of use
+	coming [4]uint32  // slots of some that came near the top, the latest first
 }
 
 // item is an element in a tournament.
@@ -74,11 +76,31 @@ func (t *tournament) set(slot uint32, i item) {
 		case note.slot == slot:
 			i = group[firstOf(group)]
 			*note = i
+			if level == len(t.levels)-near {
+				t.fetch(i.slot)
+			}
 		default:
 			return
 		}
 	}
 }
+
+// near is how many levels there are from the one whose notes come first soon, but seldom at once.
+const near = 3
+
+// fetch has at hand what a change of the slot needs, and notes who comes.
+func (t *tournament) fetch(slot uint32) {
+	if int(slot) >= len(t.levels[0]) { // nobody
+		return
+	}
+	copy(t.coming[1:], t.coming[:])
+	t.coming[0] = slot
+	fetchSome(unsafe.Pointer(t.group(0, slot)))
+	fetchSome(unsafe.Pointer(t.group(1, slot/eight)))
+}
+
+// soon are the slots of one that comes soon, and of one that was that some resolutions ago.
+func (t *tournament) soon() (later, sooner uint32) { return t.coming[0], t.coming[len(t.coming)-1] }
 
 // grow makes room for slots below n.
 func (t *tournament) grow(n int) {

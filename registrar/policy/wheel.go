@@ -5,6 +5,7 @@ package policy
 import (
 	"math/bits"
 	"math/rand/v2"
+	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/wire"
@@ -70,6 +71,9 @@ func (w *wheel) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) [
 		w.now = m.occurrence
 		m.advance()
 		w.order.set(first, m.item())
+		later, sooner := w.order.soon()
+		fetch(unsafe.Pointer(&w.next[later]))
+		fetchSome(unsafe.Pointer(w.next[sooner].element))
 	}
 	return chosen
 }
