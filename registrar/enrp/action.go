@@ -116,10 +116,22 @@ type step struct {
 	actions []Action
 }
 
+func (c *Core) begin(now time.Time) step {
+	c.now = now
+	return step{now: now}
+}
+
 func (s *step) do(a Action) { s.actions = append(s.actions, a) }
 
 // past says whether t has come. The zero time never comes.
 func past(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
 
 // earliest is the first of the times that come at all.
 func earliest(a, b time.Time) time.Time {

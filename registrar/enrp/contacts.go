@@ -130,7 +130,7 @@ func (c *Core) unlocate(p *peer) {
 // announcement cannot consider the source address … to be a trustworthy address"), and so it only says where a registrar
 // may be; that one is alive has to be heard in a session with it.
 func (c *Core) Hint(now time.Time, source netip.AddrPort, m *wire.Presence) []Action {
-	s := step{now: now}
+	s := c.begin(now)
 	p := c.peer(m.Sender)
 	if m.Sender == 0 || p != nil && len(p.sessions) > 0 {
 		return nil

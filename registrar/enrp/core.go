@@ -14,7 +14,8 @@ import (
 type Core struct {
 	cfg       Config
 	space     Space
-	peers     []*peer // by identifier
+	now       time.Time // of the last call
+	peers     []*peer   // by identifier
 	sessions  map[uint64]*session
 	contacts  []*contact
 	dials     uint64 // how many there were: the number of the last
@@ -38,7 +39,7 @@ func New(cfg Config) *Core {
 
 // Start begins: with the search for a mentor if there may be one (RFC 5353 3.2.2.1).
 func (c *Core) Start(now time.Time) []Action {
-	s := step{now: now}
+	s := c.begin(now)
 	for _, p := range c.cfg.Known {
 		if p.Server != c.cfg.Self.ID {
 			c.contacts = append(c.contacts, &contact{fixed: true, configured: p.Server, server: p.Server, transport: p.Transport})
@@ -58,7 +59,7 @@ func (c *Core) Synchronised() bool { return c.start.done }
 
 // Handle takes a message in.
 func (c *Core) Handle(now time.Time, from From, m wire.ENRPMessage) []Action {
-	s := step{now: now}
+	s := c.begin(now)
 	p := c.speaker(&s, from, m)
 	if p == nil {
 		return s.actions
@@ -88,7 +89,7 @@ func (c *Core) Handle(now time.Time, from From, m wire.ENRPMessage) []Action {
 
 // Tick does what is due at now.
 func (c *Core) Tick(now time.Time) []Action {
-	s := step{now: now}
+	s := c.begin(now)
 	if past(c.heartbeat, now) { // first: what it says of the handlespace must not be changed by this step's actions
 		c.adopt(&s)
 		c.beat(&s)
@@ -106,15 +107,16 @@ func (c *Core) Tick(now time.Time) []Action {
 	return s.actions
 }
 
-// Deadline is when Tick has something to do next. It costs O(peers).
+// Deadline is when Tick has something to do next, not before the last call: who should be dialled since then was not due when
+// somebody was still connected there. It costs O(peers).
 func (c *Core) Deadline() time.Time {
 	first := earliest(c.heartbeat, c.start.due(c))
 	for _, p := range c.peers {
 		first = earliest(first, p.due(&c.cfg.Timers))
 	}
 	for _, ct := range c.contacts {
-		if c.wanted(ct) {
-			first = earliest(first, ct.next)
+		if !ct.next.IsZero() && c.wanted(ct) {
+			first = earliest(first, later(ct.next, c.now))
 		}
 	}
 	for _, cur := range c.cursors {

@@ -224,6 +224,17 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// What an event makes due was not due before: who waits for a deadline that is long over would think that it was asleep.
+func TestNothingIsDueBeforeItsCause(t *testing.T) {
+	w := newWorld(func(c *enrp.Config) { c.Known = []enrp.Peer{{Server: 7, Transport: info(7).Transport}} })
+	for _, e := range given(starts(0), reaches(0, 7, 7), says(0, 7, here(7)), says(29, 7, here(7)), closes(29, 7)) {
+		w.play(e)
+	}
+	if d := w.core.Deadline().Sub(w.start); d != 29*time.Second {
+		t.Errorf("a peer that was lost after 29s was to be dialled again after %v", d)
+	}
+}
+
 // RFC 5353 2.1, 3.6.1: whatever a presence is for, it says who we are, and what our elements add up to.
 func TestPresenceIsWhole(t *testing.T) {
 	for _, tt := range []struct {

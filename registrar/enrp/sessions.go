@@ -32,7 +32,7 @@ type session struct {
 
 // Connected takes in a new session. dial is the ID of the Dial that led to it, 0 if the other side dialled.
 func (c *Core) Connected(now time.Time, from From, dial uint64) []Action {
-	s := step{now: now}
+	s := c.begin(now)
 	if old := c.sessions[from.Session]; old != nil { // a number comes again only if its session is over
 		c.end(&s, old)
 	}
@@ -58,7 +58,7 @@ func (c *Core) Connected(now time.Time, from From, dial uint64) []Action {
 
 // Closed takes in that a session ended.
 func (c *Core) Closed(now time.Time, id uint64) []Action {
-	s := step{now: now}
+	s := c.begin(now)
 	if ses := c.sessions[id]; ses != nil {
 		c.end(&s, ses)
 	}
@@ -207,7 +207,7 @@ func (c *Core) note(s *step, ses *session, m wire.ENRPMessage, err *wire.Error) 
 // Fault takes in that bytes of a session are no message, or one with unrecognized parameters. RFC 5353 3.7 has the sender
 // told if RFC 5354 asks for it.
 func (c *Core) Fault(now time.Time, from From, fault *wire.Error) []Action {
-	s := step{now: now}
+	s := c.begin(now)
 	ses := c.sessions[from.Session]
 	if ses == nil || !fault.Report {
 		return nil

@@ -45,7 +45,7 @@ func (l *claims) add(now time.Time, k handlespace.Key, lasting time.Duration) {
 // Updated takes in that an element of ours was registered, registered again, changed or went, and tells all peers (RFC 5353
 // 3.3). What we took over is not announced until it has registered with us: peers learn of it by the takeover.
 func (c *Core) Updated(now time.Time, action wire.UpdateAction, pool wire.PoolHandle, e wire.PoolElement) []Action {
-	s := step{now: now}
+	s := c.begin(now)
 	k := handlespace.Key{Pool: pool, PE: e.ID}
 	if action == wire.ActionAddPE {
 		mine := c.space.Find(k) // nil: it became ours only to leave, and its departure follows
