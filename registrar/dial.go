@@ -139,7 +139,11 @@ func (l *loop) dialled(d dialled) {
 	now := time.Now()
 	if d.err != nil {
 		l.tally.dial(false)
-		l.journal.write(slog.LevelInfo, "peers", "a registrar is not reached", "server", d.peer.Server,
+		level := slog.LevelInfo
+		if d.peer.Again { // every two seconds, as long as it is gone
+			level = slog.LevelDebug
+		}
+		l.journal.write(level, "peers", "a registrar is not reached", "server", d.peer.Server,
 			"transport", shownTransport(d.peer.Transport), "error", d.err)
 		l.toENRP(func() []enrp.Action { return l.enrp.DialFailed(now, d.peer.ID) })
 		return

@@ -29,6 +29,7 @@ type Dial struct {
 	ID        uint64
 	Server    wire.ServerID
 	Transport wire.Transport
+	Again     bool // the last attempt there was in vain
 }
 
 // Hangup ends a session after what was sent to it. The Core has already taken its end into account.

@@ -27,6 +27,7 @@ type contact struct {
 	dial       uint64    // the number of the attempt under way, 0 if there is none
 	next       time.Time // no attempt before that
 	failures   int       // in a row
+	again      bool      // the last attempt failed
 	connected  bool      // a session that came of it lives
 }
 
@@ -55,7 +56,7 @@ func (c *Core) dialAll(s *step) {
 		}
 		c.dials++
 		ct.dial, ct.next = c.dials, s.now.Add(c.redial())
-		s.do(Dial{ID: ct.dial, Server: ct.server, Transport: ct.transport})
+		s.do(Dial{ID: ct.dial, Server: ct.server, Transport: ct.transport, Again: ct.again})
 	}
 }
 
@@ -79,10 +80,11 @@ func (c *Core) dialled(now time.Time, dial uint64, ses *session) {
 	ct := c.contacts[i]
 	ct.dial = 0
 	if ses != nil {
-		ct.connected, ct.failures, ses.contact = true, 0, ct
+		ct.connected, ct.failures, ct.again, ses.contact = true, 0, false, ct
 		return
 	}
 	ct.failures++
+	ct.again = true
 	if earliest := now.Add(c.cfg.Timers.Redial / 2); ct.next.Before(earliest) {
 		ct.next = earliest
 	}

@@ -235,6 +235,22 @@ func TestNothingIsDueBeforeItsCause(t *testing.T) {
 	}
 }
 
+// Who waits for a registrar that is gone for hours wants to read once that nobody is there.
+func TestRepeatedDialsSaySo(t *testing.T) {
+	w := newWorld(func(c *enrp.Config) { c.Known = []enrp.Peer{{Server: 7, Transport: info(7).Transport}} })
+	var got []bool
+	for _, e := range given(starts(0), misses(0, 7), passes(4), misses(4, 7), passes(8), reaches(8, 7, 7), says(8, 7, here(7)), closes(9, 7), passes(12)) {
+		for _, a := range w.play(e) {
+			if d, ok := a.(enrp.Dial); ok {
+				got = append(got, d.Again)
+			}
+		}
+	}
+	if want := []bool{false, true, true, false}; !slices.Equal(got, want) {
+		t.Errorf("again: %v, want %v", got, want)
+	}
+}
+
 // RFC 5353 2.1, 3.6.1: whatever a presence is for, it says who we are, and what our elements add up to.
 func TestPresenceIsWhole(t *testing.T) {
 	for _, tt := range []struct {
