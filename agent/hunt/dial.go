@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/weir-lb/weir/registrar/transport"
@@ -50,7 +51,10 @@ func Dialer(cfg transport.DialConfig, local func(remote netip.Addr) []netip.Addr
 // a certificate what RFC 5352 9.2 asks to be said.
 func explain(err error, identity string) error {
 	var key *psk.Error
+	var alert *net.OpError
 	switch {
+	case errors.As(err, &alert) && alert.Op == "remote error": // as crypto/tls says it
+		return fmt.Errorf("the registrar shows no certificate, and may want a pre-shared key: %w", err)
 	case suspect(err):
 		return fmt.Errorf("the registrar's identity is suspect: %w", err)
 	case errors.As(err, &key):

@@ -106,6 +106,15 @@ func TestErrorNamesTheUsualReason(t *testing.T) {
 	}
 }
 
+// A registrar without a certificate, to which somebody comes without a key.
+func TestErrorNamesTheMissingCertificate(t *testing.T) {
+	registrar := listen(t, goodKey)
+	_, err := Dialer(transport.DialConfig{}, nil)(t.Context(), Target{Host: "127.0.0.1", Remote: registrar.Addr()})
+	if want := "the registrar shows no certificate, and may want a pre-shared key: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s…", err, want)
+	}
+}
+
 // A registrar that is slower than the next one loses its connection at once.
 func TestLosersConnectionIsClosed(t *testing.T) {
 	slow, err := net.Listen("tcp", "127.0.0.1:0")

@@ -19,10 +19,10 @@ Usage: weir pe --pool POOL --registrar HOST[:PORT] --identity NAME --key-file FI
 
 Registers the server at --serve in a pool, and keeps it registered: it answers
 keep-alives, registers again before the registration ends, and hunts for another
-registrar, with growing waits, when its own is lost or does not answer. With --check the server is
-registered only while it is well: it leaves the pool after 3 failed checks in a
-row, and comes back after 2 good ones in a row. The first check decides alone,
-unless it fails: then 2 good ones in a row are needed.
+registrar, with growing waits, when its own is lost or does not answer. With
+--check the server is registered only while it is well: it leaves the pool after
+3 failed checks in a row, and comes back after 2 good ones in a row. The first
+check decides alone, unless it fails: then 2 good ones in a row are needed.
 
 Policies (RFC 5356), the same for all elements of a pool, and their flags:
   rr           round robin
