@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long anything may take that is awaited: an emulated machine is slow.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // program is a running program, and what it said.
 type program struct {
@@ -50,14 +50,12 @@ func (h *host) startWith(stdin *os.File, name string, args ...string) *program {
 	return p
 }
 
-// await waits until the program has said text since the last await, and returns the rest of its line.
-func (p *program) await(text string) string {
+// await waits until the program has said text since the last await.
+func (p *program) await(text string) {
 	p.t.Helper()
-	line, ok := p.next(text, p.process.Done())
-	if !ok {
+	if _, ok := p.next(text, p.process.Done(), patience); !ok {
 		p.t.Fatalf("%s did not say %q; it said:\n%s", p.name, text, p.tail())
 	}
-	return line
 }
 
 // kill ends the program without a word to anyone; the kernel closes its associations.
@@ -104,8 +102,9 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.file.Write(p)
 }
 
-func (o *output) next(text string, ended <-chan struct{}) (line string, ok bool) {
-	limit := time.After(patience)
+// next waits for text in what was not read yet, and gives the line that it is in.
+func (o *output) next(text string, ended <-chan struct{}, within time.Duration) (line string, ok bool) {
+	limit := time.After(within)
 	for {
 		line, grown := o.find(text)
 		if grown == nil {
@@ -130,8 +129,9 @@ func (o *output) find(text string) (line string, grown <-chan struct{}) {
 	if at < 0 {
 		return "", o.grown
 	}
+	begin := bytes.LastIndexByte(o.said[:o.read+at], '\n') + 1
 	o.read += at + len(text)
-	line, _, _ = strings.Cut(string(o.said[o.read:]), "\n")
+	line, _, _ = strings.Cut(string(o.said[begin:]), "\n")
 	return line, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
 
 // The ports of unsecured ASAP and ENRP (RFC 5352 8.3, RFC 5353 7.3).
@@ -17,6 +18,9 @@ const (
 // pool is the pool of all tests: the one that rspterminal asks for unless told otherwise.
 const pool = "EchoPool"
 
+// echoPatience is how long a line may take there and back.
+const echoPatience = 5 * time.Second
+
 // logged makes rsplib's programs say what they do.
 func logged(args ...string) []string { return append(args, "-loglevel=5", "-logcolor=off") }
 
@@ -25,9 +29,9 @@ func (h *host) rspregistrar(id uint32, peers ...*host) *program {
 	h.network.t.Helper()
 	args := logged("-asap="+h.at(asapPort), "-enrp="+h.at(enrpPort), fmt.Sprintf("-identifier=%#x", id),
 		"-asapannounce=off", "-enrpannounce=off", "-mentordiscoverytimeout=1000",
-		"-endpointkeepalivetransmissioninterval=1000", "-endpointkeepalivetimeoutinterval=3000",
-		"-peerheartbeatcycle=1000", "-peermaxtimelastheard=4000", "-peermaxtimenoresponse=3000",
-		"-takeoverexpiryinterval=4000")
+		"-endpointkeepalivetransmissioninterval=1000", "-endpointkeepalivetimeoutinterval=20000",
+		"-peerheartbeatcycle=1000", "-peermaxtimelastheard=10000", "-peermaxtimenoresponse=5000",
+		"-takeoverexpiryinterval=5000")
 	for _, peer := range peers {
 		args = append(args, "-peer="+peer.at(enrpPort))
 	}
@@ -67,15 +71,22 @@ type terminal struct {
 	line *os.File
 }
 
-// echo sends a word, and waits until it comes back; it says from which element.
+// echo sends a word until it comes back, and says from which element. rspterminal drops a line when it finds no element to
+// send it to, or finds that the one it had is gone.
 func (t *terminal) echo(word string) (id string) {
 	t.t.Helper()
-	if _, err := t.line.WriteString(word + "\n"); err != nil {
-		t.t.Fatal(err)
+	for range int(patience / echoPatience) {
+		if _, err := t.line.WriteString(word + "\n"); err != nil {
+			t.t.Fatal(err)
+		}
+		if line, ok := t.next("> "+word, t.process.Done(), echoPatience); ok {
+			_, id, _ = strings.Cut(line, "from PE $")
+			id, _, _ = strings.Cut(id, ">")
+			return id
+		}
 	}
-	id, _, _ = strings.Cut(t.await("from PE $"), ">")
-	t.await(word)
-	return id
+	t.t.Fatalf("%s: %q did not come back; it said:\n%s", t.name, word, t.tail())
+	return ""
 }
 
 // echoFrom is echo with only one element to choose.

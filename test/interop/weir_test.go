@@ -23,7 +23,8 @@ type weirRegistrar struct {
 	control string
 }
 
-// The configuration speaks for itself; the timers are short, as rsplib's are.
+// The timers are short, but long enough for a machine that stands still for seconds, as an emulated one does. Whose
+// associations end is suspect at once, so that last_heard delays nothing here.
 const registrarConfig = `
 control: %s
 registrar:
@@ -31,16 +32,16 @@ registrar:
   server_id: 0x%08x
   asap: [{protocol: sctp, address: %s}]
   enrp: [{protocol: sctp, address: %s}]
-  keep_alive: {interval: 1s, timeout: 3s}
+  keep_alive: {interval: 1s, timeout: 20s}
   peers: [%s]
   lower_id_takes_over: true
   timers:
     mentor_hunt: 2s
     peer_heartbeat_cycle: 1s
-    max_time_last_heard: 4s
-    max_time_no_response: 3s
-    takeover_expiry: 4s
-    adoption_grace: 20s
+    max_time_last_heard: 20s
+    max_time_no_response: 5s
+    takeover_expiry: 5s
+    adoption_grace: 30s
 `
 
 // weirRegistrar starts weir registrar, and waits until it serves.
