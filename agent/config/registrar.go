@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/registrar"
+	"github.com/weir-lb/weir/registrar/enrp"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -118,11 +120,19 @@ func withPort(a *netip.AddrPort, port uint16) {
 	}
 }
 
+// Identify draws an identifier if the configuration has none.
+func (r *Registrar) Identify() {
+	if r.ServerID == 0 {
+		r.ServerID = enrp.NewServerID(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+	}
+}
+
 // Build is the registrar's own configuration, but for gate, observer and log.
-func (r *Registrar) Build(id wire.ServerID, c *Credentials) registrar.Config {
+func (r *Registrar) Build(c *Credentials) registrar.Config {
 	cfg := registrar.Config{
-		ASAP: r.ASAP, ENRP: r.ENRP, ServerID: id, Unsecured: r.Unsecured, Keys: c.Keys,
-		Certificate: c.Certificate(), OldSuite: r.OldSuite, Grants: r.Grants, Grace: r.Grace, KeepAlive: r.KeepAlive, Peers: r.Peers, LowerWins: r.LowerWins,
+		ASAP: r.ASAP, ENRP: r.ENRP, ServerID: r.ServerID, Unsecured: r.Unsecured, Keys: c.Keys,
+		Certificate: c.Certificate(), OldSuite: r.OldSuite, Grants: r.Grants, Grace: r.Grace, KeepAlive: r.KeepAlive,
+		Peers: r.Peers, LowerWins: r.LowerWins,
 		Announce: r.Announce, Timers: r.Timers, HandshakeTimeout: r.HandshakeTimeout,
 		MaxUnauthenticated: r.MaxUnauthenticated, MaxSessions: r.MaxSessions, MaxElements: r.MaxElements,
 		MaxElementsPerIdentity: r.MaxPerIdentity,

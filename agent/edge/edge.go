@@ -4,14 +4,10 @@ package edge
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/weir-lb/weir/agent/config"
@@ -99,17 +95,15 @@ func (g *gateway) openDatapath() (err error) {
 }
 
 func (g *gateway) newRegistrar() (*registrar.Registrar, error) {
-	if g.cfg.Registrar.ServerID == 0 {
-		g.cfg.Registrar.ServerID = randomServerID()
-	}
-	cfg := g.cfg.Registrar.Build(g.cfg.Registrar.ServerID, g.credentials)
+	g.cfg.Registrar.Identify()
+	cfg := g.cfg.Registrar.Build(g.credentials)
 	cfg.Gate, cfg.Observer, cfg.Log = g, g.inbox, g.log
 	return registrar.New(cfg)
 }
 
 // listening is where the registrar speaks a protocol.
 func (g *gateway) listening(protocol wire.Protocol) (all []netip.AddrPort) {
-	r := g.cfg.Registrar.Build(g.cfg.Registrar.ServerID, g.credentials)
+	r := g.cfg.Registrar.Build(g.credentials)
 	for _, l := range slices.Concat(r.ASAP, r.ENRP, r.RejectASAP, r.RejectENRP) {
 		if l.Protocol == protocol {
 			all = append(all, l.Addr)
@@ -128,41 +122,16 @@ func (g *gateway) Revoke(local netip.AddrPort, peers []netip.AddrPort) error {
 	return g.guard.Revoke(local, peers)
 }
 
-// randomServerID draws an identifier that is not 0 (RFC 5353 2.1 leaves the choice to us).
-func randomServerID() wire.ServerID {
-	for {
-		var b [4]byte
-		rand.Read(b[:]) // never fails (crypto/rand, Go 1.24)
-		if id := wire.ServerID(binary.BigEndian.Uint32(b[:])); id != 0 {
-			return id
-		}
-	}
-}
-
-// serve runs the parts; the first that fails ends the others.
 func (g *gateway) serve(ctx context.Context, reload <-chan Config) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	var parts sync.WaitGroup
-	start := func(name string, run func(context.Context) error) {
-		parts.Go(func() {
-			if err := run(ctx); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("%s: %w", name, err))
-			}
-		})
-	}
-	start("registrar", g.registrar.Run)
-	start("control socket", g.control.Run)
-	start("metrics", g.metrics.Run)
-	parts.Go(func() { g.reconcile.run(ctx) })
-	parts.Go(func() { g.follow(ctx, reload) })
 	operate.WarnUnsecured(g.log, g.cfg.Registrar.Unsecured)
 	g.log.Info("ready", "registrar", g.registrar.Addr(), "server", g.cfg.Registrar.ServerID, "services", len(g.cfg.Services))
-	<-ctx.Done()
-	parts.Wait()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return nil
+	return operate.RunAll(ctx,
+		operate.Part{Name: "registrar", Run: g.registrar.Run},
+		operate.Part{Name: "control socket", Run: g.control.Run},
+		operate.Part{Name: "metrics", Run: g.metrics.Run},
+		operate.Part{Name: "reconciler", Run: g.reconcile.run},
+		operate.Follow(reload, g.take),
+	)
 }
 
 func (g *gateway) close() error {

@@ -95,13 +95,13 @@ func (r *reconciler) adopt(now time.Time) {
 }
 
 // run follows the handlespace until ctx ends. It leaves the kernel as it is.
-func (r *reconciler) run(ctx context.Context) {
+func (r *reconciler) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-r.inbox.wake:
 			r.takeChanges(time.Now())
 		case do := <-r.requests:

@@ -13,18 +13,6 @@ import (
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// follow takes new configurations until ctx ends.
-func (g *gateway) follow(ctx context.Context, reload <-chan Config) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case cfg := <-reload:
-			g.take(ctx, cfg)
-		}
-	}
-}
-
 // take puts a new configuration into effect. The keys come first: of all that it needs, their file
 // is what may be faulty, and then nothing changes.
 func (g *gateway) take(ctx context.Context, cfg Config) {

@@ -156,7 +156,7 @@ func TestRejectPlainListensAtThePlainPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built := got.Registrar.Build(1, &config.Credentials{})
+	built := got.Registrar.Build(&config.Credentials{})
 	if a, e := built.RejectASAP[1], built.RejectENRP[0]; a.Addr != at("10.0.0.1:3863") || a.Protocol != wire.ProtocolSCTP || e.Addr != at("10.0.0.1:9901") {
 		t.Errorf("rejects at %+v and %+v", a, e)
 	}

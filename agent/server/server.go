@@ -5,16 +5,12 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/weir-lb/weir/agent/config"
 	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/registrar"
-	"github.com/weir-lb/weir/registrar/enrp"
 )
 
 // server is a running registrar, and what shows it.
@@ -50,54 +46,27 @@ func (s *server) open() (err error) {
 		return operate.ExplainListen("metrics", s.cfg.Metrics, err)
 	}
 	r := &s.cfg.Registrar
-	if r.ServerID == 0 {
-		r.ServerID = enrp.NewServerID(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
-	}
-	rc := r.Build(r.ServerID, s.credentials)
+	r.Identify()
+	rc := r.Build(s.credentials)
 	rc.Log = s.log
 	s.registrar, err = registrar.New(rc)
 	return operate.ExplainRegistrar(err)
 }
 
-// serve runs the parts; the first that fails ends the others.
 func (s *server) serve(ctx context.Context, reload <-chan Config) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	var parts sync.WaitGroup
-	start := func(name string, run func(context.Context) error) {
-		parts.Go(func() {
-			if err := run(ctx); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("%s: %w", name, err))
-			}
-		})
-	}
-	start("registrar", s.registrar.Run)
-	start("control socket", s.control.Run)
-	start("metrics", s.metrics.Run)
-	parts.Go(func() { s.follow(ctx, reload) })
 	operate.WarnUnsecured(s.log, s.cfg.Registrar.Unsecured)
 	s.log.Info("ready", "server", s.cfg.Registrar.ServerID, "asap", s.registrar.ASAP(), "enrp", s.registrar.ENRP(),
 		"peers", len(s.cfg.Registrar.Peers))
-	<-ctx.Done()
-	parts.Wait()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return nil
-}
-
-func (s *server) follow(ctx context.Context, reload <-chan Config) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case cfg := <-reload:
-			s.take(cfg)
-		}
-	}
+	return operate.RunAll(ctx,
+		operate.Part{Name: "registrar", Run: s.registrar.Run},
+		operate.Part{Name: "control socket", Run: s.control.Run},
+		operate.Part{Name: "metrics", Run: s.metrics.Run},
+		operate.Follow(reload, s.take),
+	)
 }
 
 // take puts a new configuration into effect. The files come first: they may be faulty, and then nothing changes.
-func (s *server) take(cfg Config) {
+func (s *server) take(_ context.Context, cfg Config) {
 	if err := s.credentials.Reload(); err != nil {
 		s.log.Error("the configuration is not taken", "fault", err)
 		return
