@@ -14,7 +14,7 @@ modules=(
 	veth
 )
 rsplib_packages=(rsplib-registrar rsplib-tools librsplib3 libcpprspserver3 libsctp1)
-rsplib_programs=(rspregistrar rspserver rspterminal hsdump)
+rsplib_programs=(rspregistrar rspserver rspterminal)
 dir=build/vm
 root=$dir/root
 
