@@ -15,9 +15,9 @@ import (
 // and weir status never disagree. If the status cannot be read the scrape
 // fails as a whole.
 type collector struct {
+	operate.Descriptions
 	source    statusSource
 	version   string
-	descs     []*prometheus.Desc // all of those below
 	build     *prometheus.Desc
 	ready     *prometheus.Desc
 	recovery  *prometheus.Desc
@@ -34,10 +34,7 @@ type elementDescs struct{ flows, weight, state *prometheus.Desc }
 
 func newCollector(source statusSource, version string) *collector {
 	c := &collector{source: source, version: version}
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		c.descs = append(c.descs, prometheus.NewDesc("weir_"+name, help, labels, nil))
-		return c.descs[len(c.descs)-1]
-	}
+	desc := c.Add
 	element := func(name, help string, more ...string) *prometheus.Desc {
 		return desc(name, help, append([]string{"service", "pool", "element", "identity", "address"}, more...)...)
 	}
@@ -56,13 +53,6 @@ func newCollector(source statusSource, version string) *collector {
 	}
 	c.registrar = operate.NewRegistrarMetrics(desc)
 	return c
-}
-
-// Describe implements prometheus.Collector.
-func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range c.descs {
-		out <- d
-	}
 }
 
 // Collect implements prometheus.Collector.

@@ -59,8 +59,25 @@ func Version() string {
 	return "unknown"
 }
 
-// Describer makes the description of a metric, and keeps it for Describe.
+// Descriptions are those of a collector's metrics: its half of a prometheus.Collector that says what there will be.
+type Descriptions []*prometheus.Desc
+
+// Describer is Descriptions.Add.
 type Describer = func(name, help string, labels ...string) *prometheus.Desc
+
+// Add makes the description of a metric, and keeps it for Describe.
+func (d *Descriptions) Add(name, help string, labels ...string) *prometheus.Desc {
+	desc := prometheus.NewDesc("weir_"+name, help, labels, nil)
+	*d = append(*d, desc)
+	return desc
+}
+
+// Describe implements prometheus.Collector.
+func (d *Descriptions) Describe(out chan<- *prometheus.Desc) {
+	for _, desc := range *d {
+		out <- desc
+	}
+}
 
 // Gauge sends a value that goes up and down.
 func Gauge(out chan<- prometheus.Metric, desc *prometheus.Desc, v float64, labels ...string) {

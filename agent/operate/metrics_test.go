@@ -20,24 +20,15 @@ import (
 
 // statsCollector has a registrar's metrics alone.
 type statsCollector struct {
-	descs   []*prometheus.Desc
+	Descriptions
 	metrics RegistrarMetrics
 	stats   registrar.Stats
 }
 
 func newStatsCollector(s registrar.Stats) *statsCollector {
 	c := &statsCollector{stats: s}
-	c.metrics = NewRegistrarMetrics(func(name, help string, labels ...string) *prometheus.Desc {
-		c.descs = append(c.descs, prometheus.NewDesc("weir_"+name, help, labels, nil))
-		return c.descs[len(c.descs)-1]
-	})
+	c.metrics = NewRegistrarMetrics(c.Add)
 	return c
-}
-
-func (c *statsCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range c.descs {
-		out <- d
-	}
 }
 
 func (c *statsCollector) Collect(out chan<- prometheus.Metric) { c.metrics.Collect(out, c.stats) }

@@ -13,8 +13,8 @@ import (
 
 // collector turns one Status into metrics at each scrape.
 type collector struct {
+	operate.Descriptions
 	source  func(context.Context) (Status, error)
-	descs   []*prometheus.Desc // all of those below
 	build   *prometheus.Desc
 	started *prometheus.Desc
 	metrics operate.RegistrarMetrics
@@ -22,21 +22,11 @@ type collector struct {
 
 func newCollector(source func(context.Context) (Status, error)) *collector {
 	c := &collector{source: source}
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		c.descs = append(c.descs, prometheus.NewDesc("weir_"+name, help, labels, nil))
-		return c.descs[len(c.descs)-1]
-	}
+	desc := c.Add
 	c.build = desc("build_info", "Version of this binary; always 1.", "version", "goversion")
 	c.started = desc("start_time_seconds", "When the registrar started, in seconds since the epoch.")
 	c.metrics = operate.NewRegistrarMetrics(desc)
 	return c
-}
-
-// Describe implements prometheus.Collector.
-func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range c.descs {
-		out <- d
-	}
 }
 
 // Collect implements prometheus.Collector.
