@@ -38,7 +38,7 @@ func (d *disturber) run(limit time.Duration) {
 		switch {
 		case d.rnd.IntN(2) == 0:
 			d.killElements(now)
-		case d.rnd.IntN(25) == 0:
+		case d.rnd.IntN(50) == 0:
 			d.part(now)
 		case d.mayLose(now) && d.did[registrarKilled] <= d.did[isolated]:
 			d.killRegistrar(now)
@@ -118,7 +118,7 @@ func (d *disturber) killRegistrar(now time.Time) {
 	d.judge.change(i, func(v *view) { v.gone++ })
 	d.tell("%s killed", registrarName(i))
 	d.kill(d.registrars[i])
-	d.later(now, registrarKilled, time.Second, 6*time.Second, func() {
+	d.later(now, registrarKilled, time.Second, 4*time.Second, func() {
 		d.startRegistrar(i)
 		d.tell("%s started", registrarName(i))
 		d.judge.change(i, func(v *view) { v.gone-- })
@@ -132,7 +132,7 @@ func (d *disturber) isolate(now time.Time) {
 	all := netip.MustParsePrefix("10.0.0.0/8")
 	d.tell("%s cut off", registrarName(i))
 	d.block(host(registrarAddr(i)), all)
-	d.later(now, isolated, 2*time.Second, 6*time.Second, func() {
+	d.later(now, isolated, 2*time.Second, 5*time.Second, func() {
 		d.unblock(host(registrarAddr(i)), all)
 		d.tell("%s back", registrarName(i))
 		d.judge.change(i, func(v *view) { v.gone, v.from = v.gone-1, time.Now().Add(keepAliveRound) })
@@ -150,7 +150,7 @@ func (d *disturber) part(now time.Time) {
 	d.partedBy(+1, i, next)
 	d.tell("%s parted from %s", registrarName(i), registrarName(next))
 	d.block(a, b)
-	d.later(now, parted, 2*time.Second, 8*time.Second, func() {
+	d.later(now, parted, 2*time.Second, 6*time.Second, func() {
 		d.unblock(a, b)
 		d.tell("%s with %s again", registrarName(i), registrarName(next))
 		d.partedBy(-1, i, next)
