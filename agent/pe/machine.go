@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/hunt"
+	"github.com/weir-lb/weir/agent/link"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -26,7 +27,7 @@ const (
 )
 
 // via names a session; zero is none.
-type via uint32
+type via = link.Via
 
 // action is what Run has to do for the machine: one of those below.
 type action any

@@ -9,9 +9,15 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/hunt"
+	"github.com/weir-lb/weir/agent/link"
 	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/wire"
 )
+
+// sendQueue is how many messages may wait for the socket. An element sends one
+// answer per keep-alive and little else, so that a full queue means that the
+// registrar does not read: the session is then given up.
+const sendQueue = 32
 
 // perform carries out actions in order; done with exit's error.
 func (a *agent) perform(ctx context.Context, actions []action) (done bool, err error) {
@@ -24,8 +30,8 @@ func (a *agent) perform(ctx context.Context, actions []action) (done bool, err e
 		case endSeek:
 			a.stopSeeking()
 		case distrust:
-			if l := a.links[act.via]; l != nil && l.target != nil {
-				a.hunter.Failed(*l.target)
+			if l := a.links[act.via]; l != nil && l.Target != nil {
+				a.hunter.Failed(*l.Target)
 			}
 		case send:
 			if err := a.send(act.via, act.message); err != nil {
@@ -60,8 +66,8 @@ func (a *agent) sought(ctx context.Context, r round) []action {
 	if r.err != nil {
 		return a.machine.unfound(time.Now(), r.err)
 	}
-	l := a.open(ctx, r.found.Session, &r.found.Target)
-	return a.machine.connected(time.Now(), l.via, r.found.Target.String())
+	v := a.open(ctx, r.found.Session, &r.found.Target)
+	return a.machine.connected(time.Now(), v, r.found.Target.String())
 }
 
 // stopSeeking ends a round that is under way and waits for its goroutine.
@@ -74,12 +80,10 @@ func (a *agent) stopSeeking() {
 }
 
 // open takes a session into the loop's care.
-func (a *agent) open(ctx context.Context, session *transport.Session, target *hunt.Target) *link {
+func (a *agent) open(ctx context.Context, session *transport.Session, target *hunt.Target) via {
 	a.lastVia++
-	l := startLink(ctx, a.lastVia, session, a.reports)
-	l.target = target
-	a.links[l.via] = l
-	return l
+	a.links[a.lastVia] = link.Start(ctx, a.lastVia, target, session, sendQueue, a.reports)
+	return a.lastVia
 }
 
 // visited takes in a session that a registrar opened. Without a place for it the
@@ -88,15 +92,15 @@ func (a *agent) visited(ctx context.Context, session *transport.Session) (action
 	if oldest := a.visitors(); len(oldest) >= maxVisitors {
 		actions = a.machine.lost(time.Now(), oldest[0], errCrowded)
 	}
-	l := a.open(ctx, session, nil)
-	return append(actions, a.machine.opened(time.Now(), l.via, session.RemoteAddrs()[0].String())...)
+	v := a.open(ctx, session, nil)
+	return append(actions, a.machine.opened(time.Now(), v, session.RemoteAddrs()[0].String())...)
 }
 
 // visitors are the registrars that came to us, but for a home, in this order.
 func (a *agent) visitors() []via {
 	var all []via
 	for v, l := range a.links {
-		if l.target == nil && v != a.machine.sessions.home && v != a.machine.sessions.former {
+		if l.Target == nil && v != a.machine.sessions.home && v != a.machine.sessions.former {
 			all = append(all, v)
 		}
 	}
@@ -106,7 +110,7 @@ func (a *agent) visitors() []via {
 
 func (a *agent) close(v via) {
 	if l := a.links[v]; l != nil {
-		l.close()
+		l.Close()
 		delete(a.links, v)
 	}
 }
@@ -127,29 +131,29 @@ func (a *agent) send(v via, message wire.Message) error {
 	if err != nil {
 		return err
 	}
-	if !l.send(data) {
-		return errNotReading
+	if !l.Send(data) {
+		return link.ErrNotReading
 	}
 	return nil
 }
 
 // receive parses one message, and obeys the rules for unknown messages and
 // parameters (RFC 5354 3, RFC 5352 2.2.14).
-func (a *agent) receive(in inbound) []action {
-	if in.err != nil {
-		return a.machine.lost(time.Now(), in.via, in.err)
+func (a *agent) receive(in link.Report) []action {
+	if in.Err != nil {
+		return a.machine.lost(time.Now(), in.Via, in.Err)
 	}
 	var actions []action
-	message, err := wire.ParseASAP(in.data)
+	message, err := wire.ParseASAP(in.Data)
 	var fault *wire.Error
 	if errors.As(err, &fault) {
 		a.cfg.Log.Debug("malformed message", "err", fault)
 		if fault.Report {
-			actions = a.machine.malformed(time.Now(), in.via, fault.ErrorCauses())
+			actions = a.machine.malformed(time.Now(), in.Via, fault.ErrorCauses())
 		}
 	}
 	if message == nil {
 		return actions
 	}
-	return append(actions, a.machine.received(time.Now(), in.via, message)...)
+	return append(actions, a.machine.received(time.Now(), in.Via, message)...)
 }

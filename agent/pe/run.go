@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/hunt"
+	"github.com/weir-lb/weir/agent/link"
 	"github.com/weir-lb/weir/registrar/transport"
 )
 
@@ -21,11 +22,11 @@ type agent struct {
 
 	rounds  chan round
 	visits  chan *transport.Session
-	reports chan inbound
+	reports chan link.Report // without a buffer
 	results chan error
 	samples chan sample
 
-	links   map[via]*link
+	links   map[via]*link.Link
 	lastVia via
 	endSeek context.CancelFunc // nil without a round of the hunt
 	seeking sync.WaitGroup
@@ -79,10 +80,10 @@ func newAgent(cfg *Config, hunter *hunt.Hunter[*transport.Session]) *agent {
 		hunter:  hunter,
 		rounds:  make(chan round),
 		visits:  make(chan *transport.Session),
-		reports: make(chan inbound),
+		reports: make(chan link.Report),
 		results: make(chan error),
 		samples: make(chan sample),
-		links:   map[via]*link{},
+		links:   map[via]*link.Link{},
 	}
 }
 

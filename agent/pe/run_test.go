@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/hunt"
+	"github.com/weir-lb/weir/agent/link"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -253,13 +254,13 @@ func TestLinkDoesNotWaitForARegistrarThatDoesNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-accepted
-	l := startLink(t.Context(), 1, found.Session, make(chan inbound))
-	defer l.close()
+	l := link.Start(t.Context(), 1, nil, found.Session, sendQueue, make(chan link.Report))
+	defer l.Close()
 	long, err := wire.AppendASAP(nil, &wire.Deregistration{Pool: wire.PoolHandle(strings.Repeat("x", 60000)), PE: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := 0; l.send(long); n++ { // until both ends' buffers and the queue are full
+	for n := 0; l.Send(long); n++ { // until both ends' buffers and the queue are full
 		if n == 10000 {
 			t.Fatal("the queue has no end")
 		}

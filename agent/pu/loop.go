@@ -10,9 +10,14 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/hunt"
+	"github.com/weir-lb/weir/agent/link"
 	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/wire"
 )
+
+// sendQueue is how many messages may wait for the socket. A full queue means
+// that the registrar does not read: the session is then given up.
+const sendQueue = 256
 
 type finding = hunt.Found[*transport.Session]
 
@@ -31,9 +36,9 @@ type loop struct {
 
 	calls   chan func(now time.Time) []action // from the User's methods
 	found   chan found
-	reports chan inbound
+	reports chan link.Report // without a buffer
 
-	link    *link              // nil without a session
+	link    *link.Link         // nil without a session
 	cease   context.CancelFunc // nil without a hunt
 	hunting sync.WaitGroup
 }
@@ -128,7 +133,7 @@ func (l *loop) take(ctx context.Context, f found) []action {
 		return l.machine.notFound(time.Now(), f.err)
 	}
 	l.hangUp()
-	l.link = startLink(ctx, f.finding, l.reports)
+	l.link = link.Start(ctx, 0, &f.Target, f.Session, sendQueue, l.reports)
 	l.log.Debug("home registrar", "registrar", f.Target.String())
 	return l.machine.connected(time.Now())
 }
@@ -136,13 +141,13 @@ func (l *loop) take(ctx context.Context, f found) []action {
 // blame makes the home registrar the last choice of the next hunt.
 func (l *loop) blame() {
 	if l.link != nil {
-		l.hunter.Failed(l.link.target)
+		l.hunter.Failed(*l.link.Target)
 	}
 }
 
 func (l *loop) hangUp() {
 	if l.link != nil {
-		l.link.close()
+		l.link.Close()
 		l.link = nil
 	}
 }
@@ -155,19 +160,19 @@ func (l *loop) send(message wire.Message) error {
 	if err != nil {
 		return err
 	}
-	if !l.link.send(data) {
-		return errNotReading
+	if !l.link.Send(data) {
+		return link.ErrNotReading
 	}
 	return nil
 }
 
 // receive parses one message, and obeys the rules for unknown messages and
 // parameters (RFC 5354 3, RFC 5352 2.2.14).
-func (l *loop) receive(in inbound) []action {
-	if in.err != nil {
-		return l.machine.lost(time.Now(), in.err)
+func (l *loop) receive(in link.Report) []action {
+	if in.Err != nil {
+		return l.machine.lost(time.Now(), in.Err)
 	}
-	message, err := wire.ParseASAP(in.data)
+	message, err := wire.ParseASAP(in.Data)
 	var fault *wire.Error
 	if errors.As(err, &fault) {
 		l.log.Debug("malformed message", "err", fault)

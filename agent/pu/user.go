@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/hunt"
+	"github.com/weir-lb/weir/agent/link"
 	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -53,7 +54,7 @@ func New(cfg Config) (*User, error) {
 	u := &User{cfg: cfg, cache: newCache(cfg.Stale, random()), closed: make(chan struct{})}
 	u.loop = &loop{
 		log: cfg.Log, machine: newMachine(&u.cfg, random()), cache: u.cache, hunter: hunter,
-		calls: make(chan func(time.Time) []action), found: make(chan found), reports: make(chan inbound),
+		calls: make(chan func(time.Time) []action), found: make(chan found), reports: make(chan link.Report),
 	}
 	var ctx context.Context
 	ctx, u.cancel = context.WithCancel(context.Background())
