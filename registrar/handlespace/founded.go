@@ -18,9 +18,16 @@ type pool struct {
 	outdated  []wire.PEID // what the tree does not have as the index has it
 	unordered bool        // there is no tree: too much was outdated
 	transport wire.Transport
-	places    []uint32 // by slot, where the element is in its owner's list, if it has an owner
-	free      []uint32 // slots below len(places)
+	number    uint32   // in the Space, while it is there
+	seats     []seat   // by slot
+	free      []uint32 // slots below len(seats)
 	families  []family
+}
+
+// seat is what a slot is of. It means nothing for an element without an owner.
+type seat struct {
+	id    wire.PEID
+	place uint32 // in its owner's list
 }
 
 // found is a pool without elements that agrees with its founder (RFC 5352 3.1 rule 1).
@@ -97,6 +104,6 @@ func (p *pool) seat() uint32 {
 		p.free = p.free[:last]
 		return slot
 	}
-	p.places = append(p.places, 0)
-	return uint32(len(p.places) - 1)
+	p.seats = append(p.seats, seat{})
+	return uint32(len(p.seats) - 1)
 }

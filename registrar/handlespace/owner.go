@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-
-	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // owner is all elements of the identities of one name.
@@ -17,10 +15,9 @@ type owner struct {
 	elements []owned
 }
 
-// owned is one of them.
+// owned is one of them: without pointers, since there may be as many as elements, and the garbage collector follows each.
 type owned struct {
-	pool *pool
-	id   wire.PEID
+	pool uint32 // its number
 	slot uint32
 }
 
@@ -41,7 +38,8 @@ func (s *Space) Owned(name string) []Key {
 	}
 	keys := make([]Key, len(o.elements))
 	for i, e := range o.elements {
-		keys[i] = Key{e.pool.handle, e.id}
+		p := s.numbered[e.pool]
+		keys[i] = Key{p.handle, p.seats[e.slot].id}
 	}
 	slices.SortFunc(keys, Key.compare)
 	return keys
@@ -68,8 +66,8 @@ func (s *Space) own(p *pool, e *Element) {
 		return
 	}
 	o := s.owner(e.by)
-	p.places[e.slot] = uint32(len(o.elements))
-	o.elements = append(o.elements, owned{p, e.ID, e.slot})
+	p.seats[e.slot] = seat{e.ID, uint32(len(o.elements))}
+	o.elements = append(o.elements, owned{p.number, e.slot})
 }
 
 // disown takes an element from its owner, if it has one.
@@ -77,12 +75,11 @@ func (s *Space) disown(p *pool, e *Element) {
 	if e.by.IsZero() {
 		return
 	}
-	o, place := s.owner(e.by), p.places[e.slot]
+	o, place := s.owner(e.by), p.seats[e.slot].place
 	last := len(o.elements) - 1
 	moved := o.elements[last]
 	o.elements[place] = moved
-	moved.pool.places[moved.slot] = place
-	o.elements[last] = owned{}
+	s.numbered[moved.pool].seats[moved.slot].place = place
 	o.elements = o.elements[:last]
 	if last == 0 {
 		o.gone = true

@@ -49,7 +49,7 @@ func (s *Space) enter(
 	p := s.pools[h]
 	if p == nil {
 		p = found(h, we)
-		s.pools[h] = p
+		s.open(p)
 	} else if err := p.admits(we); err != nil {
 		return nil, false, err
 	}

@@ -21,6 +21,8 @@ type Space struct {
 	pools      map[wire.PoolHandle]*pool
 	owners     map[string]*owner
 	homes      map[wire.ServerID]*home
+	numbered   []*pool  // the pools by their numbers
+	numbers    []uint32 // free ones below len(numbered)
 	elements   int
 	generation uint64
 }
@@ -145,8 +147,28 @@ func (s *Space) take(p *pool, e *Element) {
 	s.touch(p, e.ID)
 	s.elements--
 	if len(p.index) == 0 {
-		delete(s.pools, p.handle)
+		s.close(p)
 	}
+}
+
+// open takes in a pool that has no elements yet.
+func (s *Space) open(p *pool) {
+	if last := len(s.numbers) - 1; last >= 0 {
+		p.number = s.numbers[last]
+		s.numbers = s.numbers[:last]
+	} else {
+		p.number = uint32(len(s.numbered))
+		s.numbered = append(s.numbered, nil)
+	}
+	s.numbered[p.number] = p
+	s.pools[p.handle] = p
+}
+
+// close takes out a pool that has no elements any more.
+func (s *Space) close(p *pool) {
+	s.numbered[p.number] = nil
+	s.numbers = append(s.numbers, p.number)
+	delete(s.pools, p.handle)
 }
 
 // put stores e in p, which may be a pool that is not in the Space yet.
