@@ -40,6 +40,10 @@ func (r *Registrar) Check() []Fault {
 	}
 	r.checkPeers(&c)
 	r.checkAnnounce(&c)
+	t := r.Timers
+	c.need(t.MaxTimeLastHeard > t.PeerHeartbeatCycle, "timers.max_time_last_heard",
+		"%s is not longer than peer_heartbeat_cycle, %s: every registrar would be doubted between its heartbeats",
+		brief(t.MaxTimeLastHeard), brief(t.PeerHeartbeatCycle))
 	return append(append(c, r.repeatedGrants()...), r.repeatedPlaces()...)
 }
 
@@ -81,11 +85,25 @@ func (r *Registrar) checkSecured(c *checker) {
 		c.need(p.Identity != "", at+".identity", "is missing: what that registrar proves to this one")
 		c.need(p.As != "", at+".as", "is missing: what this registrar proves to that one")
 		c.need(p.Identity != p.As || p.As == "", at+".as", "%q is what the other one proves; each direction needs an identity and a key of its own", p.As)
+		r.checkOwn(c, i)
 	}
 	if r.RejectPlain {
 		for _, l := range slices.Concat(r.ASAP, r.ENRP) {
 			c.need(l.Addr.Port() != portASAP && l.Addr.Port() != portENRP, "reject_plain", "%v is in use for TLS", l.Addr)
 		}
+	}
+}
+
+// checkOwn complains about who else has the identity that this registrar proves to a peer, who has its key.
+func (r *Registrar) checkOwn(c *checker, peer int) {
+	as := r.Peers[peer].As
+	for j, q := range r.Peers {
+		c.need(as == "" || j == peer || q.Identity != as, fmt.Sprintf("peers[%d].as", peer),
+			"%q is what peers[%d] proves; each pair needs identities and keys of its own", as, j)
+	}
+	for j, g := range r.Grants {
+		c.need(as == "" || g.Identity != as, fmt.Sprintf("grants[%d].identity", j),
+			"%q is what this registrar proves to peers[%d]; who proves it here is refused", as, peer)
 	}
 }
 

@@ -186,7 +186,7 @@ func (u *User) follow(ctx context.Context, e *entry, yield func(Pool, error) boo
 	var last view
 	for {
 		v := u.cache.view(e, time.Now())
-		if (v.pool != nil || v.err != nil) && !v.tells(last) {
+		if (v.pool != nil || v.err != nil) && !v.repeats(last) {
 			last = v
 			if !v.yield(yield) {
 				return
@@ -203,8 +203,8 @@ func (u *User) follow(ctx context.Context, e *entry, yield func(Pool, error) boo
 	}
 }
 
-// tells says that v is nothing new after last.
-func (v view) tells(last view) bool {
+// repeats says that v is nothing new after last.
+func (v view) repeats(last view) bool {
 	if (v.pool == nil) != (last.pool == nil) || (v.err == nil) != (last.err == nil) {
 		return false
 	}

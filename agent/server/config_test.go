@@ -230,6 +230,12 @@ func TestLoadConfigFaults(t *testing.T) {
 			"r.yaml:5: registrar.peers[0].address: is missing"}},
 		{"one key both ways", minimal + peers, "as: r-1", "as: r-2", []string{
 			`r.yaml:8: registrar.peers[0].as: "r-2" is what the other one proves; each direction needs an identity and a key of its own`}},
+		{"a key of one pair in another", minimal + peers, "", "    - {server_id: 3, address: 10.0.0.3, identity: r-1, as: r-3}\n", []string{
+			`r.yaml:8: registrar.peers[0].as: "r-1" is what peers[1] proves; each pair needs identities and keys of its own`}},
+		{"our own identity for an element", minimal + peers, "pe-1", "r-1", []string{
+			`r.yaml:4: registrar.grants[0].identity: "r-1" is what this registrar proves to peers[0]; who proves it here is refused`}},
+		{"silence between heartbeats", minimal, "", "  timers: {peer_heartbeat_cycle: 2m}\n", []string{
+			"r.yaml:5: registrar.timers.max_time_last_heard: 1m1s is not longer than peer_heartbeat_cycle, 2m: every registrar would be doubted between its heartbeats"}},
 		{"its own peer", minimal + peers, "server_id: 2", "server_id: 1", []string{
 			"r.yaml:8: registrar.peers[0].server_id: 0x00000001 is this registrar's own"}},
 		{"identities twice", minimal + peers, "", "    - {server_id: 2, address: 10.0.0.3, identity: r-2, as: r-1}\n", []string{
