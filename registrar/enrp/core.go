@@ -130,7 +130,7 @@ func (c *Core) Deadline() time.Time {
 func (c *Core) Forgive(now time.Time) {
 	again := now.Add(c.cfg.Timers.NoResponse)
 	for _, p := range c.peers {
-		if p.state == Suspect && past(p.answer, now) {
+		if (p.state == Suspect || p.doubted) && past(p.answer, now) {
 			p.answer = again
 		}
 		if p.download != nil && past(p.download.answer, now) {

@@ -12,6 +12,7 @@
 //     resynchronisation forgets at its end, when the whole table is known, or not at all;
 //   - a takeover ends: with its completion, with the target's voice, or in favour of another registrar, and if that one
 //     does not finish either, it begins again;
+//   - a peer that we hear keeps its elements, whoever says to have taken it over;
 //   - state is bounded: peers, sessions of each, addresses to dial, tables that are being handed out, announcements that
 //     are remembered.
 //
@@ -19,6 +20,12 @@
 // (RFC 5353 3.3.1 rule 3), unless ours is so young that the two may have crossed. An entry of a handle table is a state, and
 // says nothing about time: what is registered here, in a session that lives, stays. What we only took over gives way to
 // the registrar that we took it from. What remains is settled by the identifiers, as takeovers are.
+//
+// A registrar that does not hear another takes it over, and a third may hear both. RFC 5353 3.5.2 has the third believe it,
+// and so lose what registers with the target meanwhile. Here it acknowledges the takeover, as 3.5.1 has it, asks the target,
+// and waits for its answer for MAX-TIME-NO-RESPONSE, or until its last session ends. If the target is there, what the
+// taker's table and checksum have of its elements is not believed: see dispute. When the two hear each other again, the
+// taker gives them back.
 //
 // It will not decode bytes, dial, send, log, or judge an element's values.
 package enrp

@@ -19,6 +19,7 @@ type download struct {
 	answer  time.Time // when the next part should be here
 	// marked are the peer's elements that are not in the table so far (RFC 5353 3.6.3 step 1).
 	marked map[handlespace.Key]struct{}
+	denied map[handlespace.Key]struct{} // see dispute
 }
 
 // download asks for the first part.
@@ -26,7 +27,7 @@ func (c *Core) download(s *step, p *peer, own bool) {
 	if len(p.sessions) == 0 {
 		return
 	}
-	d := &download{own: own, session: p.sessions[len(p.sessions)-1]}
+	d := &download{own: own, session: p.sessions[len(p.sessions)-1], denied: map[handlespace.Key]struct{}{}}
 	if own {
 		d.marked = make(map[handlespace.Key]struct{}, c.space.NumChildren(p.id))
 		for k := range c.space.Children(p.id, handlespace.Key{}) {
@@ -69,7 +70,7 @@ func (c *Core) tabled(s *step, p *peer, m *wire.HandleTableResponse) {
 		c.synchronise(s, p)
 		return
 	}
-	p.stale = false
+	p.stale, p.dispute.denied = false, d.denied
 	c.sweep(s, p, d)
 }
 
@@ -87,6 +88,7 @@ func (c *Core) sweep(s *step, p *peer, d *download) {
 	for _, k := range gone {
 		s.do(Forget{Home: p.id, Key: k})
 	}
+	c.release(s, gone)
 }
 
 // enter takes in an entry of p's table, unless we know better.
@@ -96,6 +98,10 @@ func (c *Core) enter(s *step, p *peer, pool wire.PoolHandle, e wire.PoolElement)
 	}
 	k, d := handlespace.Key{Pool: pool, PE: e.ID}, p.download
 	if d.own && e.Home != p.id || e.Home == c.cfg.Self.ID { // if we are its home, its registration will come to us
+		return
+	}
+	if e.Home == p.id && c.usurped(p, k) {
+		d.denied[k] = struct{}{}
 		return
 	}
 	if known := c.space.Find(k); known != nil {
@@ -109,8 +115,13 @@ func (c *Core) enter(s *step, p *peer, pool wire.PoolHandle, e wire.PoolElement)
 
 func (c *Core) learn(s *step, home wire.ServerID, pool wire.PoolHandle, e wire.PoolElement) {
 	e.Home = home
-	if p := c.peer(home); p != nil && p.download != nil {
-		delete(p.download.marked, handlespace.Key{Pool: pool, PE: e.ID})
+	if p := c.peer(home); p != nil {
+		k := handlespace.Key{Pool: pool, PE: e.ID}
+		delete(p.dispute.denied, k)
+		if p.download != nil {
+			delete(p.download.marked, k)
+			delete(p.download.denied, k)
+		}
 	}
 	s.do(Learn{Home: home, Pool: pool, Element: e})
 }

@@ -24,6 +24,7 @@ type network struct {
 	links    map[uint64]*link // by the session's number at either end
 	sessions uint64
 	elements []*server
+	timers   enrp.Timers
 	calm     bool // the elements do not register at two registrars within a second
 	over     bool // the elements do nothing any more
 	wrong    []string

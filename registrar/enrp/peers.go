@@ -15,17 +15,22 @@ type peer struct {
 	id       wire.ServerID
 	info     *wire.ServerInfo // nil until it has told us
 	state    PeerState
-	heard    bool      // it has spoken to us, and is not only known by hearsay
-	last     time.Time // peer_last_heard (RFC 5353 4.1), or when we heard of it
-	answer   time.Time // of a Suspect: when it is dead
-	guard    time.Time // of an Inactive: when whoever takes it over should have finished
-	sessions []uint64  // in which it has spoken, by age
-	met      time.Time // when the newest of them was identified
-	takeover *takeover // ours, of this peer
+	heard    bool          // it has spoken to us, and is not only known by hearsay
+	last     time.Time     // peer_last_heard (RFC 5353 4.1), or when we heard of it
+	answer   time.Time     // of a Suspect: when it is dead; of a doubted one: when it has not answered
+	guard    time.Time     // of an Inactive: when whoever takes it over should have finished
+	sessions []uint64      // in which it has spoken, by age
+	met      time.Time     // when the newest of them was identified
+	takeover *takeover     // ours, of this peer
+	doubted  bool          // of an Inactive: we heard it when another's takeover was told, and have asked it; until answer
+	heir     wire.ServerID // of a doubted one: who has taken it over, if that was told; else 0
+	dispute  dispute       // about what it took over from others
 
 	stale      bool      // messages may have been lost: get its table even if the checksums agree
 	download   *download // of its table, under way
 	nextResync time.Time // no other one before that
+	said       uint16    // its checksum, as it told last
+	putOff     time.Time // no other one before that, as long as it says the same
 	futile     int       // resynchronisations in a row after which the checksums still differed
 	mismatched time.Time // since when they differ; zero if they do not
 	mentorFrom time.Time // it is not asked to be the mentor before that
@@ -55,6 +60,7 @@ func (c *Core) addPeer(s *step, id wire.ServerID) *peer {
 
 // drop takes a peer out of the list. Its sessions can only be half of one.
 func (c *Core) drop(s *step, p *peer) {
+	p.doubted = false
 	c.become(s, p, Gone)
 	c.unlocate(p)
 	for _, id := range slices.Clone(p.sessions) {
@@ -79,6 +85,7 @@ func (c *Core) configured(id wire.ServerID) bool {
 // and mark the status of the target server as active" (RFC 5353 3.5.1).
 func (c *Core) hear(s *step, p *peer) {
 	p.heard, p.last = true, s.now
+	p.doubted, p.heir = false, 0
 	if p.takeover != nil {
 		c.stopTakeover(p)
 	}
@@ -102,6 +109,9 @@ func (p *peer) due(t *Timers) time.Time {
 		first = p.answer
 	case Inactive:
 		first = p.guard
+		if p.doubted {
+			first = p.answer
+		}
 	case Dead:
 		if p.takeover != nil {
 			first = p.takeover.expires
@@ -124,13 +134,15 @@ func (c *Core) lapse(s *step, p *peer) {
 	if !past(p.due(&c.cfg.Timers), s.now) {
 		return
 	}
-	switch p.state {
-	case Candidate, Active, Inactive:
-		c.suspect(s, p)
-	case Suspect:
+	switch {
+	case p.doubted:
+		c.silent(s, p)
+	case p.state == Suspect:
 		c.die(s, p)
-	case Dead:
+	case p.state == Dead:
 		c.insist(s, p)
+	default:
+		c.suspect(s, p)
 	}
 }
 
@@ -162,5 +174,5 @@ func (c *Core) adopt(s *step) {
 // stands says whether a registrar speaks for its elements itself.
 func (c *Core) stands(home wire.ServerID) bool {
 	p := c.peer(home)
-	return p != nil && (p.state == Active || p.state == Suspect)
+	return p != nil && (p.state == Active || p.state == Suspect || p.doubted)
 }

@@ -50,15 +50,22 @@ func (c *Core) presence(s *step, from From, p *peer, m *wire.Presence) {
 }
 
 // audit is RFC 5353 3.6.1: if the checksums differ, a resynchronisation is carried out immediately. One that does not help,
-// since the handlespace cannot hold what the peer has, is not repeated all the time.
+// since the handlespace cannot hold what the peer has, is not repeated all the time, as long as the peer says the same.
 func (c *Core) audit(s *step, p *peer, sum uint16) {
 	if p.download != nil { // what we know of it is changing just now
 		return
 	}
 	c.counters.Audits++
-	if sum == c.space.Checksum(p.id) {
-		p.mismatched, p.futile = time.Time{}, 0
+	if sum != p.said {
+		p.said, p.futile, p.putOff = sum, 0, time.Time{}
+	}
+	equal := sum == c.space.Checksum(p.id)
+	if equal {
 		delete(c.captured, p.id)
+		c.reconciled(s, p)
+	}
+	if equal || sum == c.withDenied(p) {
+		p.mismatched, p.futile, p.putOff = time.Time{}, 0, time.Time{}
 		if !p.stale {
 			return
 		}
@@ -68,10 +75,10 @@ func (c *Core) audit(s *step, p *peer, sum uint16) {
 			p.mismatched = s.now
 		}
 	}
-	if p.nextResync.After(s.now) {
+	if p.nextResync.After(s.now) || p.putOff.After(s.now) {
 		return
 	}
-	p.nextResync = s.now.Add(c.cfg.Timers.NoResponse << p.futile)
+	p.nextResync, p.putOff = s.now.Add(c.cfg.Timers.NoResponse), s.now.Add(c.cfg.Timers.NoResponse<<p.futile)
 	p.futile = min(p.futile+1, maxFutile)
 	c.download(s, p, true)
 }

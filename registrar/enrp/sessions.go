@@ -86,7 +86,11 @@ func (c *Core) end(s *step, ses *session) {
 	if c.start.mentor == p && len(p.sessions) == 0 {
 		c.mentorFailed(s, p)
 	}
-	if len(p.sessions) == 0 && (p.state == Active || p.state == Candidate) {
+	switch {
+	case len(p.sessions) > 0:
+	case p.doubted:
+		c.silent(s, p)
+	case p.state == Active || p.state == Candidate:
 		c.suspect(s, p)
 	}
 }

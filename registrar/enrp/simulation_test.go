@@ -35,7 +35,7 @@ var short = enrp.Timers{
 
 func newNetwork(seed uint64, nodes, elements int) *network {
 	n := &network{
-		rnd: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(1000, 0), parted: map[[2]int]bool{}, links: map[uint64]*link{},
+		timers: short, rnd: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(1000, 0), parted: map[[2]int]bool{}, links: map[uint64]*link{},
 	}
 	for i := range nodes {
 		n.nodes = append(n.nodes, &node{index: i, id: wire.ServerID(i + 1)})
@@ -55,7 +55,7 @@ func (n *network) boot(x *node, fresh bool) {
 	x.space = handlespace.New()
 	cfg := enrp.Config{
 		Self:  wire.ServerInfo{ID: x.id, Transport: info(wire.ServerID(x.index + 1)).Transport},
-		Space: x.space, Rand: n.rnd, Timers: short, MaxTableBytes: 200, LowerWins: len(n.nodes)%2 == 0,
+		Space: x.space, Rand: n.rnd, Timers: n.timers, MaxTableBytes: 200, LowerWins: len(n.nodes)%2 == 0,
 	}
 	for _, y := range n.nodes {
 		if y != x {

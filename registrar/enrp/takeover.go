@@ -139,9 +139,9 @@ func (c *Core) takeoverInitiated(s *step, from *peer, m *wire.InitTakeover) {
 		}
 		c.stopTakeover(target) // rule 2 A
 	}
+	c.claimed(s, from, m.Target)
 	if target != nil { // rules 2 A and 3
-		target.guard = s.now.Add(guardRounds * c.cfg.Timers.TakeoverExpiry)
-		c.become(s, target, Inactive)
+		c.deactivate(s, target)
 	}
 	c.send(s, from, &wire.InitTakeoverAck{Servers: c.between(from.id), Target: m.Target})
 }
@@ -161,8 +161,8 @@ func (c *Core) takeoverAcknowledged(s *step, from *peer, m *wire.InitTakeoverAck
 }
 
 // takeoverEnforced is RFC 5353 3.5.2, what a peer does about a TAKEOVER_SERVER: the sender is the home of the target's
-// elements now. A target that we have heard since it was given up stays a peer: it will claim its elements. So do we, if it
-// is us: our presence shows the sender that we are here, and its audit what is ours.
+// elements now, unless we hear the target, see dispute. If it is us, our presence shows the sender that we are here, and its
+// audit what is ours.
 func (c *Core) takeoverEnforced(s *step, from *peer, m *wire.TakeoverServer) {
 	switch m.Target {
 	case c.cfg.Self.ID:
@@ -173,13 +173,31 @@ func (c *Core) takeoverEnforced(s *step, from *peer, m *wire.TakeoverServer) {
 		c.ignore(m)
 		return
 	}
-	if target := c.peer(m.Target); target != nil && target.state != Active {
+	target, told := c.peer(m.Target), c.claimed(s, from, m.Target)
+	if target != nil {
+		if told && target.state == Active { // it has spoken since
+			return
+		}
+		if target.state == Active || target.state == Suspect {
+			c.deactivate(s, target)
+		}
+		if target.doubted {
+			target.heir = from.id
+			return
+		}
+	}
+	c.surrender(s, m.Target, from.id)
+}
+
+// surrender makes a registrar the home of the elements of one that it has taken over.
+func (c *Core) surrender(s *step, id, heir wire.ServerID) {
+	if target := c.peer(id); target != nil {
 		if target.takeover != nil {
 			c.stopTakeover(target)
 		}
 		c.drop(s, target)
 	}
-	for k, e := range c.space.Children(m.Target, handlespace.Key{}) {
-		c.learn(s, from.id, k.Pool, e.Wire())
+	for k, e := range c.space.Children(id, handlespace.Key{}) {
+		c.learn(s, heir, k.Pool, e.Wire())
 	}
 }

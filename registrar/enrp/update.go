@@ -83,6 +83,7 @@ func (c *Core) update(s *step, from From, p *peer, m *wire.HandleUpdate) {
 	k := handlespace.Key{Pool: m.Pool, PE: m.Element.ID}
 	known := c.space.Find(k)
 	if m.Action == wire.ActionDeletePE {
+		delete(p.dispute.denied, k)
 		if known == nil || !c.speaksFor(p, known.Home) {
 			c.ignore(m)
 			return

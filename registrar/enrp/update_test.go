@@ -48,7 +48,7 @@ func TestAnnounced(t *testing.T) {
 		{name: "of another's", given: given(starts(0), friend(7, 1), friend(8)), when: says(1, 8, deletes(8, "web", 1))},
 		{name: "of ours", given: given(starts(0), registers(0, "web", 1), friend(8)), when: says(2, 8, deletes(8, "web", 1))},
 		{
-			name: "by who took the home over without telling", given: given(starts(0), friend(7, 1), friend(8), says(1, 8, &wire.InitTakeover{Servers: between(8, 0), Target: 7})),
+			name: "by who took the home over without telling", given: given(starts(0), friend(7, 1), friend(8), closes(1, 7), says(1, 8, &wire.InitTakeover{Servers: between(8, 0), Target: 7})),
 			when: says(2, 8, deletes(8, "web", 1)), want: []string{"forget web 1 of 8"},
 		},
 	})
