@@ -20,6 +20,8 @@ type download struct {
 	// marked are the peer's elements that are not in the table so far (RFC 5353 3.6.3 step 1).
 	marked map[handlespace.Key]struct{}
 	denied map[handlespace.Key]struct{} // see dispute
+	// announced are those of which the peer told meanwhile. If that came in another session the table may be older.
+	announced map[handlespace.Key]struct{}
 }
 
 // download asks for the first part.
@@ -27,7 +29,10 @@ func (c *Core) download(s *step, p *peer, own bool) {
 	if len(p.sessions) == 0 {
 		return
 	}
-	d := &download{own: own, session: p.sessions[len(p.sessions)-1], denied: map[handlespace.Key]struct{}{}}
+	d := &download{
+		own: own, session: p.sessions[len(p.sessions)-1],
+		denied: map[handlespace.Key]struct{}{}, announced: map[handlespace.Key]struct{}{},
+	}
 	if own {
 		d.marked = make(map[handlespace.Key]struct{}, c.space.NumChildren(p.id))
 		for k := range c.space.Children(p.id, handlespace.Key{}) {
@@ -98,6 +103,9 @@ func (c *Core) enter(s *step, p *peer, pool wire.PoolHandle, e wire.PoolElement)
 	}
 	k, d := handlespace.Key{Pool: pool, PE: e.ID}, p.download
 	if d.own && e.Home != p.id || e.Home == c.cfg.Self.ID { // if we are its home, its registration will come to us
+		return
+	}
+	if _, told := d.announced[k]; told && e.Home == p.id {
 		return
 	}
 	if e.Home == p.id && c.usurped(p, k) {

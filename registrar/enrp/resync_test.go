@@ -43,6 +43,10 @@ func TestAudit(t *testing.T) {
 			when: says(10, 7, tableOf(7, false)), want: []string{"forget web 1 of 7"},
 		},
 		{
+			name: "what came meanwhile is newer than the table", given: given(differs, says(10, 7, adds(7, "web", 3))),
+			when: says(10, 7, tableOf(7, false, entry("web", 7, 1, 3))), want: []string{"learn web 1 of 7", "forget web 2 of 7"},
+		},
+		{
 			name: "not what moved meanwhile", given: given(differs, friend(8), says(10, 8, adds(8, "web", 2))),
 			when: says(10, 7, tableOf(7, false)), want: []string{"forget web 1 of 7"},
 		},

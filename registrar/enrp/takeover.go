@@ -197,6 +197,9 @@ func (c *Core) surrender(s *step, id, heir wire.ServerID) {
 		}
 		c.drop(s, target)
 	}
+	if p := c.peer(heir); p != nil && len(p.dispute.denied) > 0 {
+		p.stale = true // what it has of them may be newer
+	}
 	for k, e := range c.space.Children(id, handlespace.Key{}) {
 		c.learn(s, heir, k.Pool, e.Wire())
 	}

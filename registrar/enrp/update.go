@@ -96,6 +96,9 @@ func (c *Core) update(s *step, from From, p *peer, m *wire.HandleUpdate) {
 		return
 	}
 	c.counters.UpdatesReceived++
+	if d := p.download; d != nil && len(d.announced) < maxClaims {
+		d.announced[k] = struct{}{}
+	}
 	c.learn(s, p.id, m.Pool, m.Element)
 }
 
