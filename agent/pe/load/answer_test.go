@@ -128,6 +128,26 @@ func TestCommandIsKilledWithItsChildren(t *testing.T) {
 	}
 }
 
+// A command that ends well, and leaves a child behind: every two seconds another one.
+func TestCommandLeavesNothingBehind(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pids")
+	if v, err := Command([]string{script(t, "sleep 600 >/dev/null 2>&1 & echo $! >"+pids+"; echo 50")})(t.Context()); err != nil || v != 0.5 {
+		t.Fatalf("load %v, error %v", v, err)
+	}
+	data, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if running(pid) {
+		t.Errorf("process %d still runs", pid)
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
 // running is false of a process that is gone, and of one that is dead and waits for its parent.
 func running(pid int) bool {
 	for range 1000 { // death by a signal is not at once

@@ -18,7 +18,7 @@ const killed = 100 * time.Millisecond
 
 // Command runs a program, whose standard output is one number from 0 to 100. There is no shell: argv is the program and
 // its arguments as they are. Its input is empty, what it writes on standard error is dropped. When ctx ends, the program
-// and all that it has started in its process group are killed.
+// is killed, and when it has ended, all that it has started in its process group.
 func Command(argv []string) Sampler {
 	return func(ctx context.Context) (float64, error) {
 		var out answer
@@ -28,6 +28,9 @@ func Command(argv []string) Sampler {
 		cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 		cmd.WaitDelay = killed
 		err := cmd.Run()
+		if cmd.Process != nil {
+			_ = killGroup(cmd.Process.Pid) // what it started and left behind; mostly nothing
+		}
 		if ctx.Err() != nil {
 			return 0, fmt.Errorf("%s: %w", argv[0], ctx.Err())
 		}
