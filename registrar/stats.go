@@ -13,7 +13,8 @@ import (
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
-// Stats is what a registrar holds and has done. The first group is what is there now; all else counts up from the start. The maps' keys are stable labels; those with a fixed set of labels always have all of them.
+// Stats is what a registrar holds and has done. The first group is what is there now; all else counts up from the start. The
+// maps' keys are stable labels; those with a fixed set of labels always have all of them.
 type Stats struct {
 	Sessions      int `json:"sessions"` // of all kinds
 	Pools         int `json:"pools"`

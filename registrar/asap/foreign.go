@@ -17,8 +17,9 @@ import (
 //
 // A foreign element's life is its home's business, which ends it. If its home is dead, or only cannot be heard from here, it
 // can neither end nor renew it: so the element outlives its life by the time that it takes until somebody takes the home
-// over, which begins its life anew, and until it would have shown itself there. It is never probed but for a report. Its policy may be one that we would refuse, since a copy of the
-// handlespace that is not a whole one would be fetched again and again; it is chosen as in a round robin pool then.
+// over, which begins its life anew, and until it would have shown itself there. It is never probed but for a report. Its
+// policy may be one that we would refuse, since a copy of the handlespace that is not a whole one would be fetched again and
+// again; it is chosen as in a round robin pool then.
 func (c *Core) Learn(now time.Time, home wire.ServerID, h wire.PoolHandle, we wire.PoolElement) []Action {
 	s, k := c.begin(now), handlespace.Key{Pool: h, PE: we.ID}
 	we.User.Addrs = unmapped(we.User.Addrs)

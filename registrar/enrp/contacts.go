@@ -93,7 +93,8 @@ func (c *Core) dialled(now time.Time, dial uint64, ses *session) {
 	}
 }
 
-// locate takes in where a registrar is said to be; server is 0 if it is not said which. A secured registrar goes only where its configuration says.
+// locate takes in where a registrar is said to be; server is 0 if it is not said which. A secured registrar goes only where
+// its configuration says.
 func (c *Core) locate(server wire.ServerID, t wire.Transport) {
 	if c.cfg.Secured || server == c.cfg.Self.ID || samePlace(t, c.cfg.Self.Transport) {
 		return
