@@ -72,6 +72,10 @@ func TestDispute(t *testing.T) {
 			want: []string{"7 is gone", "learn web 1 of 9"},
 		},
 		{
+			name: "then what was denied may be newer than what we had", when: says(60, 9, here(9, one)), want: ask,
+			given: given(denied, closes(20, 7), passes(25), says(25, 9, enforced(9, 7))),
+		},
+		{
 			name: "it is over", given: given(denied, says(31, 9, here(9)), says(32, 9, here(9, one))), when: says(32, 9, tableOf(9, false, entry("web", 9, 1))),
 			want: []string{"learn web 1 of 9"},
 		},
