@@ -260,8 +260,15 @@ func (m *machine) request(now time.Time, pool wire.PoolHandle, w *want) {
 	w.asked, w.again = true, time.Time{}
 	if m.linked {
 		w.answerBy = now.Add(m.t1)
-		m.do(send{&wire.HandleResolution{Pool: pool, Subscribe: w.watchers > 0}})
+		m.do(send{resolution(pool, w.watchers > 0)})
 	}
+}
+
+// resolution asks for all elements. RFC 5352 3.3 needs no word for that, but without one rsplib's registrar lists three;
+// whoever does not know the parameter skips it, by the highest bits of its type (RFC 5354 3).
+func resolution(pool wire.PoolHandle, subscribe bool) *wire.HandleResolution {
+	all := wire.AllItems
+	return &wire.HandleResolution{Pool: pool, Subscribe: subscribe, Items: &all}
 }
 
 func (m *machine) want(pool wire.PoolHandle) *want {

@@ -102,10 +102,14 @@ func negative(pool wire.PoolHandle, code wire.CauseCode) *wire.HandleResolutionR
 	return &wire.HandleResolutionResponse{Pool: pool, Causes: []wire.ErrorCause{{Code: code}}}
 }
 
-func ask(pool wire.PoolHandle) action { return send{&wire.HandleResolution{Pool: pool}} }
+func ask(pool wire.PoolHandle) action {
+	items := wire.AllItems
+	return send{&wire.HandleResolution{Pool: pool, Items: &items}}
+}
 
 func subscribe(pool wire.PoolHandle) action {
-	return send{&wire.HandleResolution{Pool: pool, Subscribe: true}}
+	items := wire.AllItems
+	return send{&wire.HandleResolution{Pool: pool, Subscribe: true, Items: &items}}
 }
 
 func TestFirstQuestionHuntsThenAsks(t *testing.T) {

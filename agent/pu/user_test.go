@@ -19,7 +19,7 @@ func TestResolveAsksOnceWhileTheAnswerIsFresh(t *testing.T) {
 	resolve := func(ctx context.Context) (err error) { got, err = u.Resolve(ctx, "web"); return err }
 	wait := background(t, resolve)
 	p := l.accept()
-	if q := receive[*wire.HandleResolution](p); q.Pool != "web" || q.Subscribe || q.Items != nil {
+	if q := receive[*wire.HandleResolution](p); q.Pool != "web" || q.Subscribe || q.Items == nil || *q.Items != wire.AllItems {
 		t.Errorf("asked %+v", q)
 	}
 	p.send(response("web", false, 1, 2))

@@ -2,6 +2,11 @@
 
 package wire
 
+import "math"
+
+// AllItems in a HandleResolution asks for as many elements as the registrar gives at once.
+const AllItems uint32 = math.MaxUint32
+
 // HandleResolution is ASAP_HANDLE_RESOLUTION (RFC 5352 2.2.5): which elements has this pool?
 type HandleResolution struct {
 	Subscribe bool // the S flag: send updates for as long as the association lives

@@ -21,6 +21,22 @@ func TestElementAndUserOfWeirAtRegistrarOfRSPLib(t *testing.T) {
 	registrar.await("Deregistration successfully completed")
 }
 
+// rsplib's registrar lists three elements to who does not ask for more.
+func TestUserOfWeirSeesAllAtRegistrarOfRSPLib(t *testing.T) {
+	n := newNetwork(t)
+	r := n.theirs("registrar", 1)
+	r.rspregistrar(0x11111111)
+	var want []string
+	for i := range 5 {
+		id := 0xa1 + uint32(i)
+		n.ours(fmt.Sprintf("element-%d", i), byte(11+i)).weirElement(id, r)
+		want = append(want, fmt.Sprintf("0x%08x", id))
+	}
+	if got := n.ours("user", 21).weirUser(r); !slices.Equal(got, want) {
+		t.Errorf("weir resolve has %v, want %v", got, want)
+	}
+}
+
 func TestElementsAndUserOfRSPLibAtRegistrarOfWeir(t *testing.T) {
 	n := newNetwork(t)
 	r := n.ours("registrar", 1)
