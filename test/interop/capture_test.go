@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,12 +20,16 @@ import (
 // snapLen is more than any frame has: the links' MTU is 1500, and nothing is offloaded.
 const snapLen = 1 << 16
 
-// capture writes every frame that reaches the router to weir.pcap, until the test ends.
-func (n *network) capture() {
+// interfaceOfFrame is where a socket's filter reads it: SKF_AD_OFF + SKF_AD_IFINDEX of linux/filter.h.
+const interfaceOfFrame = 0xfffff000 + 8
+
+// capture writes every frame that reaches the router to a file, until the test ends. A bridge gives what is for the router,
+// and all multicasts, to the router a second time.
+func (n *network) capture(bridge string) {
 	n.t.Helper()
 	var socket *os.File
 	n.must(n.router.Do(func() (err error) {
-		socket, err = openPacketSocket()
+		socket, err = openPacketSocket(bridge)
 		return err
 	}))
 	file, err := os.Create(filepath.Join(n.dir, n.name+".pcap"))
@@ -39,8 +44,8 @@ func (n *network) capture() {
 	})
 }
 
-// openPacketSocket sees each frame where it comes in, on any interface, and not again where it goes out.
-func openPacketSocket() (*os.File, error) {
+// openPacketSocket sees each frame where it comes in, on any interface but one, and not again where it goes out.
+func openPacketSocket(except string) (*os.File, error) {
 	protocol := int(binary.NativeEndian.Uint16([]byte{unix.ETH_P_ALL >> 8, unix.ETH_P_ALL}))
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
@@ -49,7 +54,29 @@ func openPacketSocket() (*os.File, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
 		return nil, errors.Join(os.NewSyscallError("setsockopt", err), unix.Close(fd))
 	}
+	if err := exclude(fd, except); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
 	return os.NewFile(uintptr(fd), "packets"), nil
+}
+
+// exclude lets the socket pass over what comes in on an interface, if one is named.
+func exclude(fd int, name string) error {
+	if name == "" {
+		return nil
+	}
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return err
+	}
+	program := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: interfaceOfFrame},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(i.Index), Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+		{Code: unix.BPF_RET | unix.BPF_K, K: snapLen},
+	}
+	filter := &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	return os.NewSyscallError("setsockopt", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, filter))
 }
 
 func record(socket, file *os.File) (err error) {

@@ -14,14 +14,18 @@ import (
 	"github.com/weir-lb/weir/test/require"
 )
 
-// network is one test's: a router, and a host behind it for each program.
+// network is one test's: a router, and a host behind it for each program. If it is a segment then the router is a switch.
 type network struct {
-	t      *testing.T
-	name   string
-	lab    *lab.Lab
-	router *lab.Node
-	dir    string // what is left of the test
+	t       *testing.T
+	name    string
+	lab     *lab.Lab
+	router  *lab.Node
+	dir     string // what is left of the test
+	segment bool
 }
+
+// bridge is the router's own interface at a segment.
+const bridge = "segment"
 
 // host is one namespace, with one address.
 type host struct {
@@ -31,8 +35,27 @@ type host struct {
 	addr    netip.Addr
 }
 
-// newNetwork makes the test parallel: it waits more than it works.
+// newNetwork has a router, which does not forward multicasts.
 func newNetwork(t *testing.T) *network {
+	t.Helper()
+	n := emptyNetwork(t)
+	n.must(n.router.Sysctl("net.ipv4.ip_forward", "1"))
+	n.capture("")
+	return n
+}
+
+// newSegment has a switch: what one host sends to a group reaches all. Its registrars announce themselves.
+func newSegment(t *testing.T) *network {
+	t.Helper()
+	n := emptyNetwork(t)
+	n.segment = true
+	n.must(n.router.Bridge(bridge, netip.MustParsePrefix("10.0.0.1/16")))
+	n.capture(bridge)
+	return n
+}
+
+// emptyNetwork makes the test parallel: it waits more than it works.
+func emptyNetwork(t *testing.T) *network {
 	t.Helper()
 	require.Need(t, require.Root, require.NetNS, require.SCTP, require.RSPLib)
 	t.Parallel()
@@ -43,8 +66,6 @@ func newNetwork(t *testing.T) *network {
 	t.Cleanup(func() { n.must(l.Close()) })
 	n.router, err = l.Node("router")
 	n.must(err)
-	n.must(n.router.Sysctl("net.ipv4.ip_forward", "1"))
-	n.capture()
 	return n
 }
 
@@ -86,11 +107,19 @@ func (n *network) host(name string, net byte) *host {
 	node, err := n.lab.Node(name)
 	n.must(err)
 	addr, gateway := netip.AddrFrom4([4]byte{10, 0, net, 2}), netip.AddrFrom4([4]byte{10, 0, net, 1})
-	n.must(n.lab.Link(
-		lab.End{Node: node, Name: "eth0", Addr: netip.PrefixFrom(addr, 24)},
-		lab.End{Node: n.router, Name: name, Addr: netip.PrefixFrom(gateway, 24)},
-	))
-	n.must(node.Route(netip.MustParsePrefix("0.0.0.0/0"), gateway))
+	end, port := lab.End{Node: node, Name: "eth0", Addr: netip.PrefixFrom(addr, 24)}, lab.End{Node: n.router, Name: name}
+	if n.segment {
+		end.Addr, gateway = netip.PrefixFrom(addr, 16), netip.MustParseAddr("10.0.0.1")
+		n.must(n.lab.Link(end, port))
+		n.must(n.router.Plug(name, bridge))
+		// The kernel's SCTP checks a packet's checksum with a zero in its place. A router hands on a copy, but a switch what
+		// the capture is about to write; XDP takes a copy of that.
+		n.must(node.AttachPass("eth0"))
+	} else {
+		port.Addr = netip.PrefixFrom(gateway, 24)
+		n.must(n.lab.Link(end, port))
+	}
+	n.must(node.Route(netip.MustParsePrefix("0.0.0.0/0"), gateway)) // of a multicast it says the interface alone
 	return &host{network: n, name: name, node: node, addr: addr}
 }
 

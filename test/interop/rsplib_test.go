@@ -24,11 +24,19 @@ const echoPatience = 5 * time.Second
 // logged makes rsplib's programs say what they do.
 func logged(args ...string) []string { return append(args, "-loglevel=5", "-logcolor=off") }
 
-// rspregistrar starts rsplib's registrar, with short timers, and waits until it serves.
+// announce is rsplib's word for its own multicast groups, or for none.
+func (n *network) announce() string {
+	if n.segment {
+		return "auto"
+	}
+	return "off"
+}
+
+// rspregistrar starts rsplib's registrar, with short timers, and waits until it serves. On a segment it announces itself.
 func (h *host) rspregistrar(id uint32, peers ...*host) *program {
 	h.network.t.Helper()
 	args := logged("-asap="+h.at(asapPort), "-enrp="+h.at(enrpPort), fmt.Sprintf("-identifier=%#x", id),
-		"-asapannounce=off", "-enrpannounce=off", "-mentordiscoverytimeout=1000",
+		"-asapannounce="+h.network.announce(), "-enrpannounce="+h.network.announce(), "-mentordiscoverytimeout=1000",
 		"-endpointkeepalivetransmissioninterval=1000", "-endpointkeepalivetimeoutinterval=20000",
 		"-peerheartbeatcycle=1000", "-peermaxtimelastheard=10000", "-peermaxtimenoresponse=5000",
 		"-takeoverexpiryinterval=5000")
@@ -40,10 +48,11 @@ func (h *host) rspregistrar(id uint32, peers ...*host) *program {
 	return p
 }
 
-// rspserver starts rsplib's pool element, the echo service, and waits until it is registered.
+// rspserver starts rsplib's pool element, the echo service, and waits until it is registered. On a segment it hears
+// announcements.
 func (h *host) rspserver(id uint32, policy string, registrars ...*host) *program {
 	h.network.t.Helper()
-	args := logged("-echo", "-asapannounce=off", "-local="+h.at(7777), fmt.Sprintf("-identifier=%#x", id),
+	args := logged("-echo", "-asapannounce="+h.network.announce(), "-local="+h.at(7777), fmt.Sprintf("-identifier=%#x", id),
 		"-policy="+policy, "-rereginterval=10000", "-registrarrequesttimeout=20000", "-registrarresponsetimeout=20000")
 	for _, r := range registrars {
 		args = append(args, "-registrar="+r.at(asapPort))

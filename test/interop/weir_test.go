@@ -33,18 +33,25 @@ registrar:
   asap: [{protocol: sctp, address: %s}]
   enrp: [{protocol: sctp, address: %s}]
   keep_alive: {interval: 1s, timeout: 20s}
+  announce: {%s}
   peers: [%s]
   lower_id_takes_over: true
   timers:
     mentor_hunt: 2s
-    peer_heartbeat_cycle: 1s
-    max_time_last_heard: 20s
+    peer_heartbeat_cycle: %s
+    max_time_last_heard: %s
     max_time_no_response: 5s
     takeover_expiry: 5s
     adoption_grace: 30s
 `
 
-// weirRegistrar starts weir registrar, and waits until it serves.
+// The groups that rsplib has.
+const (
+	asapGroup = "239.0.0.50:3863"
+	enrpGroup = "239.0.0.51:9901"
+)
+
+// weirRegistrar starts weir registrar, and waits until it serves. On a segment it announces itself.
 func (h *host) weirRegistrar(id uint32, peers ...*host) *weirRegistrar {
 	n := h.network
 	n.t.Helper()
@@ -52,9 +59,14 @@ func (h *host) weirRegistrar(id uint32, peers ...*host) *weirRegistrar {
 	for _, p := range peers {
 		list = append(list, fmt.Sprintf("{protocol: sctp, address: %s}", p.addr))
 	}
+	announce, heartbeat, silence := "", "1s", "20s"
+	if n.segment { // it speaks once: who comes later has to be heard
+		heartbeat, silence = "5m", "10m"
+		announce = fmt.Sprintf("interface: eth0, asap: %q, enrp: %q, ttl: 30", asapGroup, enrpGroup)
+	}
 	r := &weirRegistrar{host: h, control: filepath.Join(n.lab.Dir(), h.name+".sock")}
 	file := filepath.Join(n.dir, h.name+".yaml")
-	config := fmt.Sprintf(registrarConfig, r.control, id, h.addr, h.addr, strings.Join(list, ", "))
+	config := fmt.Sprintf(registrarConfig, r.control, id, h.addr, h.addr, announce, strings.Join(list, ", "), heartbeat, silence)
 	n.must(os.WriteFile(file, []byte(config), 0o644))
 	r.program = h.start("weir", "registrar", "--config", file)
 	r.await("ready")
@@ -65,12 +77,21 @@ func (h *host) weirRegistrar(id uint32, peers ...*host) *weirRegistrar {
 // of after that.
 const life = "30000s"
 
+// found is how a program finds its registrar: nil is by its announcements.
+func found(registrar *host) []string {
+	flags := []string{"--plain", "--transport", "sctp"}
+	if registrar == nil {
+		return append(flags, "--multicast", asapGroup)
+	}
+	return append(flags, "--registrar", registrar.addr.String())
+}
+
 // weirElement starts weir pe with more flags, an element whose service is a port where nobody listens, and waits until it
 // is registered.
 func (h *host) weirElement(id uint32, registrar *host, flags ...string) *program {
 	h.network.t.Helper()
-	args := []string{"pe", "--plain", "--transport", "sctp", "--registrar", registrar.addr.String(), "--pool", pool,
-		"--id", fmt.Sprintf("%#x", id), "--serve", "sctp://" + h.at(7777), "--control-channel", "--life", life, "--drain", "0s"}
+	args := append([]string{"pe", "--pool", pool, "--id", fmt.Sprintf("%#x", id), "--serve", "sctp://" + h.at(7777),
+		"--control-channel", "--life", life, "--drain", "0s"}, found(registrar)...)
 	p := h.start("weir", append(args, flags...)...)
 	p.await("msg=registered")
 	return p
@@ -84,7 +105,7 @@ func (h *host) weirUser(registrar *host) []string {
 			ID string `json:"id"`
 		} `json:"elements"`
 	}
-	p := h.start("weir", "resolve", pool, "--plain", "--transport", "sctp", "--registrar", registrar.addr.String(), "--json")
+	p := h.start("weir", append([]string{"resolve", pool, "--json"}, found(registrar)...)...)
 	<-p.process.Done()
 	if err := json.Unmarshal(p.all(), &answer); err != nil {
 		h.network.t.Fatalf("%v: %s", err, p.tail())

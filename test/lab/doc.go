@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package lab builds small networks on one machine: network namespaces joined
-// by veth pairs, with real processes running in them. The demo and the
+// by veth pairs and bridges, with real processes running in them. The demo and the
 // end-to-end tests use the same lab.
 //
 // It owns everything that it makes: the namespaces under /run/netns, the links

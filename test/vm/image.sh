@@ -12,6 +12,7 @@ modules=(
 	netfs fscache 9pnet 9pnet_virtio 9p
 	crc32c_generic libcrc32c udp_tunnel ip6_udp_tunnel sctp
 	veth
+	llc stp bridge
 )
 rsplib_packages=(rsplib-registrar rsplib-tools librsplib3 libcpprspserver3 libsctp1)
 rsplib_programs=(rspregistrar rspserver rspterminal)
