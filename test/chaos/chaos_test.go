@@ -18,9 +18,9 @@ import (
 const seedEnv = "WEIR_CHAOS_SEED"
 
 // lasting is how long the disturbances go on.
-const lasting = 90 * time.Second
+const lasting = 100 * time.Second
 
-// TestChaos: through a minute and a half of kills, partitions and restarts no live element is without its entry for more than three
+// TestChaos: through 100 seconds of kills, partitions and restarts no live element is without its entry for more than three
 // heartbeats, and afterwards all handlespaces are equal, and equal to the set of live elements.
 func TestChaos(t *testing.T) {
 	d := newDeployment(t, buildWeir(t))

@@ -40,10 +40,8 @@ func (d *disturber) run(limit time.Duration) {
 			d.killElements(now)
 		case d.rnd.IntN(50) == 0:
 			d.part(now)
-		case d.mayLose(now) && d.did[registrarKilled] <= d.did[isolated]:
-			d.killRegistrar(now)
 		case d.mayLose(now):
-			d.isolate(now)
+			d.inTurn(now)
 		}
 	}
 	d.undo(time.Now().Add(time.Hour))
@@ -102,6 +100,18 @@ func (d *disturber) killElements(now time.Time) {
 			d.startElement(e)
 			d.judge.expect(e)
 		})
+	}
+}
+
+// inTurn does what was done least, so that a run has enough of each.
+func (d *disturber) inTurn(now time.Time) {
+	switch fewest := min(d.did[registrarKilled], d.did[isolated], d.did[parted]); fewest {
+	case d.did[parted]:
+		d.part(now)
+	case d.did[isolated]:
+		d.isolate(now)
+	default:
+		d.killRegistrar(now)
 	}
 }
 
