@@ -46,23 +46,10 @@ func TestGnuTLSClient(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, s := gnutlsClient(t, "pe-1", keyA, tc.priority)
-			if err := s.HandshakeContext(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			proven(t, s, tc.v, tc.suite)
 			defer s.Close()
-			if v, suite := s.Suite(); v != tc.v || suite != tc.suite {
-				t.Errorf("%v %s, want %v %s", v, suite, tc.v, tc.suite)
-			}
-			if s.PeerIdentity() != "pe-1" {
-				t.Errorf("identity %q", s.PeerIdentity())
-			}
 			line(t, p.stdout, "- Simple Client Mode:") // before that it does not read its standard input
-			p.say(t, "hello\n")
-			expect(t, s, "hello\n")
-			if _, err := s.Write([]byte("world\n")); err != nil {
-				t.Fatal(err)
-			}
-			line(t, p.stdout, "world")
+			converse(t, p, s)
 		})
 	}
 }

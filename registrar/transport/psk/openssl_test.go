@@ -54,22 +54,9 @@ func TestOpenSSLClient(t *testing.T) {
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			o, s := sClient(t, Config{Keys: loadKeys(t, "pe-1:"+keyA)}, pskArgs("pe-1", keyA, append(tc.args, "-quiet")...)...)
-			if err := s.HandshakeContext(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			proven(t, s, tc.v, tc.suite)
 			defer s.Close()
-			if v, suite := s.Suite(); v != tc.v || suite != tc.suite {
-				t.Errorf("%v %s, want %v %s", v, suite, tc.v, tc.suite)
-			}
-			if s.PeerIdentity() != "pe-1" {
-				t.Errorf("identity %q", s.PeerIdentity())
-			}
-			o.say(t, "hello\n")
-			expect(t, s, "hello\n")
-			if _, err := s.Write([]byte("world\n")); err != nil {
-				t.Fatal(err)
-			}
-			line(t, o.stdout, "world")
+			converse(t, o, s)
 		})
 	}
 }

@@ -103,3 +103,28 @@ func bounded(t *testing.T, conn net.Conn) net.Conn {
 	}
 	return conn
 }
+
+// proven ends the handshake with a client program, which must have proven pe-1 with this version and suite.
+func proven(t *testing.T, s *Conn, wantVersion Version, wantSuite string) {
+	t.Helper()
+	if err := s.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if v, suite := s.Suite(); v != wantVersion || suite != wantSuite {
+		t.Errorf("%v %s, want %v %s", v, suite, wantVersion, wantSuite)
+	}
+	if s.PeerIdentity() != "pe-1" {
+		t.Errorf("identity %q", s.PeerIdentity())
+	}
+}
+
+// converse has a client program and the Server say something to each other.
+func converse(t *testing.T, p *program, s *Conn) {
+	t.Helper()
+	p.say(t, "hello\n")
+	expect(t, s, "hello\n")
+	if _, err := s.Write([]byte("world\n")); err != nil {
+		t.Fatal(err)
+	}
+	line(t, p.stdout, "world")
+}

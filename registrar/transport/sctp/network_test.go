@@ -211,8 +211,8 @@ func TestPeerThatBeginsAnew(t *testing.T) {
 // TestBothDialAtOnce, each from the port at which it listens: one association
 // comes of it. Either both INITs collide and both have dialed it (RFC 9260 5.2.1),
 // or one was faster, and the other's Dial says so. Rarely the kernel takes the
-// later INIT for a peer that begins anew (5.2.4), or never answers one of them: then
-// no association is left, both ends know, and who wants one dials again.
+// later INIT for a peer that begins anew (5.2.4): then no association is left, and
+// both ends know. More rarely a dial times out. Who wants an association dials again.
 func TestBothDialAtOnce(t *testing.T) {
 	n := twoLinks(t, "sctp-both")
 	const rounds = 20
