@@ -131,12 +131,23 @@ func groupLimit(dir string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var quota, period float64
-	if strings.HasPrefix(string(data), "max ") {
+	fields := strings.Fields(string(data))
+	if len(fields) == 2 && fields[0] == "max" {
 		return all, nil
 	}
-	if n, err := fmt.Sscan(string(data), &quota, &period); n != 2 || quota <= 0 || period <= 0 {
-		return 0, fmt.Errorf("%s is no quota and period: %w", path, err)
+	quota, period, ok := quotaAndPeriod(fields)
+	if !ok {
+		return 0, fmt.Errorf("%s is no quota and period, both more than 0: %.40q", path, data)
 	}
 	return min(quota/period, all), nil
+}
+
+// quotaAndPeriod are in microseconds: the kernel writes whole ones.
+func quotaAndPeriod(fields []string) (quota, period float64, ok bool) {
+	if len(fields) != 2 {
+		return 0, 0, false
+	}
+	q, errQuota := strconv.ParseUint(fields[0], 10, 64)
+	p, errPeriod := strconv.ParseUint(fields[1], 10, 64)
+	return float64(q), float64(p), errQuota == nil && errPeriod == nil && q > 0 && p > 0
 }

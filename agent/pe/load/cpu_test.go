@@ -5,6 +5,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -71,6 +72,21 @@ func TestGroupTime(t *testing.T) {
 		got, err := groupTime(dir, at)
 		if got != test.want || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%s: %v, %v, want %v, %q", test.name, got, err, test.want, test.err)
+		}
+	}
+}
+
+// What is no quota and period is told in one sentence, with the file's contents.
+func TestMalformedQuota(t *testing.T) {
+	for _, text := range []string{
+		"", "\n", "many\n", "max", "50000\n", "0 100000\n", "50000 0\n", "-1 100000\n", "NaN 100000\n", "50000 inf\n", "1e3 100000\n",
+		"50000 x\n", "50000 100000 7\n", "max 100000 7\n", "99999999999999999999 100000\n",
+	} {
+		path := filepath.Join(t.TempDir(), "cpu.max")
+		write(t, path, text)
+		want := fmt.Sprintf("%s is no quota and period, both more than 0: %q", path, text)
+		if limit, err := groupLimit(filepath.Dir(path)); err == nil || err.Error() != want {
+			t.Errorf("%q: limit %v, error %v, want %s", text, limit, err, want)
 		}
 	}
 }
