@@ -5,6 +5,7 @@ package hunt
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -23,6 +24,9 @@ const (
 	maxHints = 32
 	// maxHintAddrs bounds the addresses of one endpoint.
 	maxHintAddrs = 8
+	// deaf is the pause after a fault of the socket: one that lasts must not
+	// take a processor, and an announcement comes again within seconds.
+	deaf = time.Second
 )
 
 // Group is IANA's multicast group and port of the announcements (RFC 5352 8.4).
@@ -38,8 +42,10 @@ type source interface {
 // Announcements are the registrars that announced themselves lately.
 type Announcements struct {
 	source  source
-	port    uint16        // of a registrar that announces no transport
+	port    uint16 // of a registrar that announces no transport
+	log     *slog.Logger
 	news    chan struct{} // there is a new endpoint; of several signals one is kept
+	closed  chan struct{}
 	reading sync.WaitGroup
 
 	mu    sync.Mutex
@@ -54,8 +60,8 @@ type hint struct {
 // Listen joins a multicast group until Close, on the named interface, or on the
 // first that is up and can if none is named. port is the one of a registrar that
 // announces no transport of its own (RFC 5352 3.6): 3863, or 3864 where TLS is
-// spoken.
-func Listen(group netip.AddrPort, on string, port uint16) (*Announcements, error) {
+// spoken. log hears of faults; nil: nobody does.
+func Listen(group netip.AddrPort, on string, port uint16, log *slog.Logger) (*Announcements, error) {
 	if on == "" {
 		all, err := net.Interfaces()
 		if err == nil {
@@ -69,7 +75,10 @@ func Listen(group netip.AddrPort, on string, port uint16) (*Announcements, error
 	if err != nil {
 		return nil, fmt.Errorf("listen for announcements: %w", err)
 	}
-	return hear(g, port), nil
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return hear(g, port, log), nil
 }
 
 // receiving is the first interface by which others' multicast can come.
@@ -83,29 +92,53 @@ func receiving(all []net.Interface) (string, error) {
 	return "", errors.New("no interface is up and can receive multicast")
 }
 
-func hear(source source, port uint16) *Announcements {
-	a := &Announcements{source: source, port: port, news: make(chan struct{}, 1), hints: map[netip.AddrPort]hint{}}
+func hear(source source, port uint16, log *slog.Logger) *Announcements {
+	a := &Announcements{
+		source: source, port: port, log: log,
+		news: make(chan struct{}, 1), closed: make(chan struct{}), hints: map[netip.AddrPort]hint{},
+	}
 	a.reading.Go(a.read)
 	return a
 }
 
-// Close leaves the group.
+// Close leaves the group. It is called once.
 func (a *Announcements) Close() error {
+	close(a.closed)
 	err := a.source.Close()
 	a.reading.Wait()
 	return err
 }
 
+// read goes on after a fault, as when the interface is down: it will be up
+// again. The first of several in a row is logged.
 func (a *Announcements) read() {
+	faulty := false
 	for {
 		b, from, err := a.source.Receive()
-		if err != nil {
-			return // closed: a socket that only listens has no other lasting fault
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			if !faulty {
+				a.log.Warn("announcements are not heard", "error", err)
+			}
+			select {
+			case <-time.After(deaf):
+			case <-a.closed:
+				return
+			}
+		default:
+			a.parse(b, from.Addr())
 		}
-		message, _ := wire.ParseASAP(b) // nothing is reported to who may have forged it
-		if m, is := message.(*wire.ServerAnnounce); is {
-			a.heard(m, from.Addr(), time.Now())
-		}
+		faulty = err != nil
+	}
+}
+
+// parse reports nothing to whom a datagram is from: it may be forged.
+func (a *Announcements) parse(b []byte, from netip.Addr) {
+	message, _ := wire.ParseASAP(b)
+	if m, is := message.(*wire.ServerAnnounce); is {
+		a.heard(m, from, time.Now())
 	}
 }
 

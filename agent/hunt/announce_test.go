@@ -3,9 +3,15 @@
 package hunt
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"reflect"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,7 +122,7 @@ func TestHuntWaitsForAnAnnouncement(t *testing.T) {
 // An announcement of the real codec, over a real socket; and garbage before it, which is to change nothing.
 func TestHearsTheGroup(t *testing.T) {
 	group := netip.AddrPortFrom(netip.MustParseAddr("239.0.0.50"), 38630)
-	a, err := Listen(group, "lo", 3863)
+	a, err := Listen(group, "lo", 3863, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,8 +152,75 @@ func TestHearsTheGroup(t *testing.T) {
 	}
 }
 
+// faulty is a source that fails some times, then has one
+// announcement, then fails once more, and then nothing happens until it is closed.
+type faulty struct {
+	faults int
+	whole  []byte
+	calls  int
+	closed chan struct{}
+}
+
+func (f *faulty) Receive() ([]byte, netip.AddrPort, error) {
+	f.calls++
+	switch {
+	case f.calls <= f.faults || f.calls == f.faults+2:
+		return nil, netip.AddrPort{}, syscall.ENETDOWN
+	case f.calls == f.faults+1:
+		return f.whole, netip.AddrPort{}, nil
+	}
+	<-f.closed
+	return nil, netip.AddrPort{}, fmt.Errorf("read udp: %w", net.ErrClosed)
+}
+
+func (f *faulty) Close() error {
+	close(f.closed)
+	return nil
+}
+
+func TestHearsAgainAfterAFault(t *testing.T) {
+	whole, err := wire.AppendASAP(nil, announced(at(wire.ProtocolTCP, 4000, "10.0.0.1")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		const faults = 60
+		began := time.Now()
+		var log bytes.Buffer
+		f := &faulty{faults: faults, whole: whole, closed: make(chan struct{})}
+		a := hear(f, 3863, slog.New(slog.NewTextHandler(&log, nil)))
+		select {
+		case <-a.news:
+		case <-time.After(time.Hour):
+			t.Error("nothing was heard")
+		}
+		if took := time.Since(began); took < faults*deaf {
+			t.Errorf("%d faults took %v: nothing paces them", faults, took)
+		}
+		time.Sleep(deaf)
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		const told = "announcements are not heard"
+		if n := strings.Count(log.String(), told); n != 2 { // after it was heard again, a fault is news
+			t.Errorf("%q is logged %d times, want 2:\n%s", told, n, &log)
+		}
+	})
+}
+
+func TestCloseDuringAFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		a := hear(&faulty{faults: math.MaxInt - 2, closed: make(chan struct{})}, 3863, slog.New(slog.DiscardHandler))
+		synctest.Wait()
+		if err := a.Close(); err != nil || time.Since(began) != 0 {
+			t.Errorf("error %v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestListenNeedsAGroup(t *testing.T) {
-	if _, err := Listen(netip.MustParseAddrPort("10.0.0.1:3863"), "lo", 3863); err == nil {
+	if _, err := Listen(netip.MustParseAddrPort("10.0.0.1:3863"), "lo", 3863, nil); err == nil {
 		t.Error("a group that is none is joined")
 	}
 }

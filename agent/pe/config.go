@@ -75,7 +75,7 @@ func (c *Config) announcements() (*hunt.Announcements, error) {
 	if !c.Multicast.Group.IsValid() {
 		return nil, nil
 	}
-	return hunt.Listen(c.Multicast.Group, c.Multicast.Interface, c.port())
+	return hunt.Listen(c.Multicast.Group, c.Multicast.Interface, c.port(), c.Log)
 }
 
 // NewID draws a PE identifier of good quality (RFC 5352 3.1 R2.2). It is never

@@ -121,7 +121,7 @@ func TestPlainUser(t *testing.T) {
 // A registrar that nobody configured announces itself, and proves its key.
 func TestAnnouncedRegistrar(t *testing.T) {
 	group := netip.MustParseAddrPort("239.0.0.50:38631")
-	hints, err := hunt.Listen(group, "lo", 3864)
+	hints, err := hunt.Listen(group, "lo", 3864, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func (f *resolveFlags) setRegistrars(r *resolution) error {
 	if err != nil || group.Port() == 0 || !group.Addr().IsMulticast() {
 		return usagef("--multicast %q is not GROUP:PORT; weir resolve --help lists the flags", f.multicast)
 	}
-	if r.cfg.Hints, err = hunt.Listen(group, f.device, port); err != nil {
+	if r.cfg.Hints, err = hunt.Listen(group, f.device, port, r.cfg.Log); err != nil {
 		return err
 	}
 	r.close = r.cfg.Hints.Close
