@@ -40,7 +40,8 @@ type Adoption struct {
 // Subscriptions bound the updates of pools (RFC 5352 2.2.5). A value of 0 takes its default.
 type Subscriptions struct {
 	PerSession int // pools that one session may subscribe to (default 64)
-	Total      int // subscriptions of all sessions (default 65,536)
+	Total      int // subscriptions of all sessions (default 65,536); of Anonymous ones half of it
+	PerNetwork int // of sessions from one IPv4 address or IPv6 /64 that have proven nothing (default 1,024)
 	// Interval is the least time between two updates of one pool for one session (default 1 s); what changes meanwhile
 	// comes in the next one.
 	Interval time.Duration
@@ -81,6 +82,7 @@ func (c Config) withDefaults() Config {
 	c.Adoption.Notice = cmp.Or(c.Adoption.Notice, 2*time.Minute)
 	c.Subscriptions.PerSession = cmp.Or(c.Subscriptions.PerSession, 64)
 	c.Subscriptions.Total = cmp.Or(c.Subscriptions.Total, 65_536)
+	c.Subscriptions.PerNetwork = cmp.Or(c.Subscriptions.PerNetwork, 1024)
 	c.Subscriptions.Interval = cmp.Or(c.Subscriptions.Interval, time.Second)
 	return c
 }

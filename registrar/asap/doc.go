@@ -15,7 +15,8 @@
 //   - no element is forgotten while a session lives in which it registered last and has not left: another registrar that
 //     thinks otherwise ends only that it is the other's;
 //   - state is bounded: elements in all and for each identity, addresses, opaque data and policy bytes of an element,
-//     reporters of an element, elements of a session that were yielded, subscriptions in all and for each session;
+//     reporters of an element, elements of a session that were yielded, subscriptions in all, for each session, and of
+//     those that have proven nothing;
 //   - of one call's actions, what the observer learns (Changed) comes before what the other registrars (Updated) and peers
 //     (Send) are told, and that before Reach and Close; each pool is in at most one Changed.
 //

@@ -33,46 +33,85 @@ func (a *audience) batch() int { return min(maxBatch, (a.members.Len()+spread-1)
 
 // subscriber is a session's subscription to a pool.
 type subscriber struct {
-	to    handlespace.Identity
-	limit int     // how many elements it wants
-	knows uint64  // the generation of the pool that it was told
-	told  instant // when
+	to      handlespace.Identity
+	network string  // whose share it has; "" of one that has proven its name
+	limit   int     // how many elements it wants
+	knows   uint64  // the generation of the pool that it was told
+	told    instant // when
+}
+
+func newSubscriber(from handlespace.Identity, limit int, knows uint64, told instant) *subscriber {
+	one := &subscriber{to: from, limit: limit, knows: knows, told: told}
+	if from.Kind() != handlespace.Proven {
+		one.network = reporter(from)
+	}
+	return one
 }
 
 // subscriptions are all, by pool and by session.
 type subscriptions struct {
 	audiences map[wire.PoolHandle]*audience
 	sessions  map[uint64]map[wire.PoolHandle]*list.Element
+	networks  map[string]int // how many there are of each network whose peers have proven nothing
 	due       queue[*audience]
 	total     int
+	unproven  int // of these, of all networks
 }
 
 func newSubscriptions() subscriptions {
 	return subscriptions{
 		audiences: map[wire.PoolHandle]*audience{}, sessions: map[uint64]map[wire.PoolHandle]*list.Element{},
+		networks: map[string]int{},
 	}
 }
 
 // subscribe notes that from, who is told how the pool is just now, wants to know when that changes. Returns whether it will:
-// not of a pool that does not exist (RFC 5352 2.2.5), and not without room.
+// not of a pool that does not exist (RFC 5352 2.2.5), and not without room: "it has resource issues and cannot supply this
+// feature" (2.2.6).
 func (c *Core) subscribe(s *step, from handlespace.Identity, h wire.PoolHandle, limit int) bool {
 	p := c.space.Pool(h)
 	if p == nil {
 		return false
 	}
-	one := &subscriber{to: from, limit: limit, knows: p.Generation(), told: s.now}
+	one := newSubscriber(from, limit, p.Generation(), s.now)
 	mine := c.subs.sessions[from.Session()]
 	if at := mine[h]; at != nil {
 		at.Value = one
 		c.subs.audiences[h].members.MoveToBack(at)
 		return true
 	}
-	if len(mine) >= c.cfg.Subscriptions.PerSession || c.subs.total >= c.cfg.Subscriptions.Total {
+	if len(mine) >= c.cfg.Subscriptions.PerSession || !c.subs.hasRoom(one, c.cfg.Subscriptions) {
 		c.counters.Unsubscribed++
 		return false
 	}
 	c.subs.add(one, h)
 	return true
+}
+
+// hasRoom keeps those who prove nothing from taking all: addresses cost little, and an identity must be granted. Where
+// nobody can prove anything there is nobody to keep the other half for.
+func (t *subscriptions) hasRoom(one *subscriber, limits Subscriptions) bool {
+	switch {
+	case t.total >= limits.Total:
+		return false
+	case one.network == "":
+		return true
+	case t.networks[one.network] >= limits.PerNetwork:
+		return false
+	}
+	return one.to.Kind() == handlespace.Plain || t.unproven < max(1, limits.Total/2)
+}
+
+// count notes that there is one more or one less.
+func (t *subscriptions) count(one *subscriber, change int) {
+	t.total += change
+	if one.network == "" {
+		return
+	}
+	t.unproven += change
+	if t.networks[one.network] += change; t.networks[one.network] == 0 {
+		delete(t.networks, one.network)
+	}
 }
 
 func (t *subscriptions) add(one *subscriber, h wire.PoolHandle) {
@@ -88,13 +127,12 @@ func (t *subscriptions) add(one *subscriber, h wire.PoolHandle) {
 		t.sessions[one.to.Session()] = mine
 	}
 	mine[h] = a.members.PushBack(one)
-	t.total++
+	t.count(one, 1)
 }
 
 func (t *subscriptions) remove(session uint64, h wire.PoolHandle) {
 	a, mine := t.audiences[h], t.sessions[session]
-	a.members.Remove(mine[h])
-	t.total--
+	t.count(a.members.Remove(mine[h]).(*subscriber), -1)
 	delete(mine, h)
 	if len(mine) == 0 {
 		delete(t.sessions, session)

@@ -115,6 +115,57 @@ func TestSubscriptionsAreBounded(t *testing.T) {
 	}
 }
 
+// Peers that prove nothing have a share for each network, and all together half of what there is.
+func TestSubscriptionsOfTheUnproven(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		peers []peer // who subscribe, one after the other
+		want  string // who of them will get updates
+	}{
+		{"one address", []peer{"anonymous", "anonymous.2", "anonymous.3"}, "++-"},
+		{"another has its own share", []peer{"anonymous", "anonymous.2", "anonymous.3", "anonymous@10.0.0.98"}, "++-+"},
+		{"an IPv6 /64 is one", []peer{"anonymous@2001:db8::1", "anonymous@2001:db8::2", "anonymous@2001:db8::3", "anonymous@2001:db8:0:1::1"}, "++-+"},
+		{"all have half", []peer{"anonymous@10.0.0.1", "anonymous@10.0.0.2", "anonymous@10.0.0.3", "anonymous@10.0.0.4", "anonymous@10.0.0.5", "r"}, "++++-+"},
+		{"who proves a name has no share", []peer{"r", "r.2", "r.3", "anonymous", "anonymous.2", "anonymous.3"}, "+++++-"},
+		{"those without TLS have one", []peer{"plain", "plain.2", "plain.3"}, "++-"},
+		{
+			"but not only half", []peer{
+				"plain@10.0.0.1", "plain@10.0.0.2", "plain@10.0.0.3", "plain@10.0.0.4", "plain@10.0.0.5", "plain@10.0.0.6",
+				"plain@10.0.0.7", "plain@10.0.0.8", "plain@10.0.0.9",
+			}, "++++++++-",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(func(c *asap.Config) { c.Subscriptions.PerNetwork, c.Subscriptions.Total = 2, 8 })
+			w.play(registers(0, "a", "web", 1))
+			for round := range 2 { // what has ended is free again
+				if got := w.accepted(test.peers); got != test.want {
+					t.Errorf("round %d: %s, want %s", round, got, test.want)
+				}
+				for _, p := range test.peers {
+					w.play(closes(2, p))
+				}
+			}
+		})
+	}
+}
+
+// accepted says of each who subscribes to web, + or -, whether updates will come.
+func (w *world) accepted(peers []peer) (line string) {
+	for _, p := range peers {
+		got := w.lines(w.play(subscribes(1, p, "web")))
+		switch {
+		case len(got) == 1 && strings.Contains(got[0], "A=true web 1"):
+			line += "+"
+		case len(got) == 1 && strings.Contains(got[0], "A=false web 1"): // it is answered all the same
+			line += "-"
+		default:
+			line += fmt.Sprint(got)
+		}
+	}
+	return line
+}
+
 // A pool of many subscribers that changes all the time tells each at most once in an interval, few at a time, and all.
 func TestUpdatesAreSpread(t *testing.T) {
 	w := newWorld(func(c *asap.Config) { c.KeepAlive.Interval = time.Hour })
