@@ -86,7 +86,7 @@ type Config struct {
 	ASAP []Listener // where pool elements and users speak to us
 	ENRP []Listener // where other registrars do; may be empty: then there are none
 	// RejectASAP and RejectENRP are listened on only to tell those without TLS that this registrar wants it (threats draft
-	// 2.15.3). May be empty. A secured registrar's other listeners do so too.
+	// 2.15.3): whatever else comes there is closed at once. May be empty. A secured registrar's other listeners do so too.
 	RejectASAP, RejectENRP []Listener
 
 	ServerID wire.ServerID // not 0

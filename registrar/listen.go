@@ -83,10 +83,14 @@ func listenAll(cfg *Config, t *tally) (all []listening, err error) {
 	for _, group := range []struct {
 		listeners []Listener
 		speaks    language
-	}{{cfg.ASAP, speaksASAP}, {cfg.ENRP, speaksENRP}, {cfg.RejectASAP, speaksASAP}, {cfg.RejectENRP, speaksENRP}} {
+		rejects   bool
+	}{
+		{cfg.ASAP, speaksASAP, false}, {cfg.ENRP, speaksENRP, false},
+		{cfg.RejectASAP, speaksASAP, true}, {cfg.RejectENRP, speaksENRP, true},
+	} {
 		for i := range group.listeners {
 			at := &group.listeners[i]
-			l, err := listen(cfg, *at, group.speaks, t)
+			l, err := listen(cfg, *at, group.speaks, group.rejects, t)
 			if err != nil {
 				return nil, errors.Join(&ListenError{*at, err}, closeAll(all))
 			}
@@ -97,7 +101,8 @@ func listenAll(cfg *Config, t *tally) (all []listening, err error) {
 	return all, nil
 }
 
-func listen(cfg *Config, at Listener, speaks language, t *tally) (*transport.Listener, error) {
+// listen opens one listener. One that only rejects has no keys: nobody gets a session there, with TLS or without.
+func listen(cfg *Config, at Listener, speaks language, rejects bool, t *tally) (*transport.Listener, error) {
 	lc := transport.ListenConfig{
 		Protocol: at.Protocol, Addr: at.Addr, More: at.More, PPID: speaks.ppid(), Plain: cfg.Unsecured,
 		HandshakeTimeout: cfg.HandshakeTimeout, MaxUnauthenticated: cfg.MaxUnauthenticated,
@@ -107,7 +112,10 @@ func listen(cfg *Config, at Listener, speaks language, t *tally) (*transport.Lis
 		},
 	}
 	if !cfg.Unsecured {
-		lc.Keys, lc.OnPlain = cfg.Keys, speaks.rejectPlain(cfg.ServerID)
+		lc.OnPlain = speaks.rejectPlain(cfg.ServerID)
+	}
+	if !cfg.Unsecured && !rejects {
+		lc.Keys = cfg.Keys
 		if speaks == speaksASAP {
 			lc.Certificate, lc.OldSuite = cfg.Certificate, cfg.OldSuite
 		}

@@ -140,7 +140,7 @@ func selfSigned(t *testing.T) (*tls.Certificate, *x509.CertPool) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
 
-// A secured registrar's plain port is there to say no, in the words of either protocol.
+// A secured registrar's plain port is there to say no, in the words of either protocol, and for nothing else.
 func TestPlainPortsSayNo(t *testing.T) {
 	s := newScope(t, 1, false)
 	at := netip.AddrPortFrom(s.enrp[0].Addr(), 9901)
@@ -174,9 +174,14 @@ func TestPlainPortsSayNo(t *testing.T) {
 	}); len(causes) != 1 || causes[0].Code != wire.CauseSecurity {
 		t.Errorf("a plain resolution is answered with %v", causes)
 	}
-	s.await(m, "two refusals and no session", func(View) bool {
+	secured := transport.DialConfig{Remote: netip.AddrPortFrom(at.Addr(), 3863), Identity: "pe-1", Keys: s.keys(0)}
+	if session, err := transport.Dial(s.ctx, secured); err == nil {
+		session.Close()
+		t.Error("who has a key gets a session at the plain port")
+	}
+	s.await(m, "three refusals and no session", func(View) bool {
 		n := m.Stats()
-		return n.Opened == 0 && n.Refused[transport.ReasonPlain] == 2
+		return n.Opened == 0 && n.Refused[transport.ReasonPlain] == 2 && n.Refused[transport.ReasonHandshake] == 1
 	})
 }
 

@@ -85,6 +85,8 @@ func (l *Listener) sideOf(c *opening) (side, error) {
 		return sidePlain, nil
 	case first[0] != recordHandshake:
 		return 0, psk.ErrNotTLS
+	case !l.cfg.secures():
+		return 0, errTLS
 	case l.cfg.Certificate == nil:
 		return sideKey, nil
 	case l.cfg.Keys == nil:

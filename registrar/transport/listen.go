@@ -20,7 +20,7 @@ import (
 const defaultMaxUnauthenticated = 256
 
 // ListenConfig is what Listen needs: where, and Keys, Certificate or both, or
-// Plain alone.
+// Plain alone; or OnPlain alone, for a port where nobody gets a session.
 type ListenConfig struct {
 	// Protocol is TCP, also if it is zero, or SCTP.
 	Protocol wire.Protocol
@@ -48,7 +48,7 @@ type ListenConfig struct {
 	// OnPlain, if not nil, answers a peer that speaks without TLS where TLS is
 	// needed: it gets the peer's first message, and returns what to send before the
 	// connection is closed, or nil. It is called from several goroutines at once,
-	// and must not block.
+	// and must not block. Without Keys and Certificate nothing else is answered.
 	OnPlain func(first []byte) (reply []byte)
 
 	// HandshakeTimeout bounds the time from the kernel's accept to the finished
@@ -64,15 +64,18 @@ type ListenConfig struct {
 }
 
 func (cfg *ListenConfig) validate() error {
-	tls := cfg.Keys != nil || cfg.Certificate != nil
+	tls := cfg.secures()
 	switch {
-	case !tls && !cfg.Plain:
+	case !tls && !cfg.Plain && cfg.OnPlain == nil:
 		return errors.New("listen: there are no keys and no certificate")
 	case cfg.Plain && (tls || cfg.OnPlain != nil):
 		return errors.New("listen: without TLS there is no use for keys, certificates and refusals")
 	}
 	return nil
 }
+
+// secures says that there are sessions with TLS.
+func (cfg *ListenConfig) secures() bool { return cfg.Keys != nil || cfg.Certificate != nil }
 
 func (cfg *ListenConfig) defaults() {
 	cfg.HandshakeTimeout = handshakeTimeout(cfg.HandshakeTimeout)

@@ -5,6 +5,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -117,6 +118,61 @@ func TestPlainPeerThatStays(t *testing.T) {
 	if r := refusal(t, refusals); r.Reason != ReasonPlain || time.Since(start) > 10*linger {
 		t.Errorf("%+v after %v", r, time.Since(start))
 	}
+}
+
+// TestAPortThatOnlyRejects answers plain peers, and closes at once whatever else
+// comes, a finished ClientHello and half of one.
+func TestAPortThatOnlyRejects(t *testing.T) {
+	refusals := make(chan Refusal, 1)
+	l, err := Listen(testContext(t), ListenConfig{
+		Addr: loopback, HandshakeTimeout: time.Hour,
+		OnPlain:   func([]byte) []byte { return message(20) },
+		OnRefused: func(r Refusal) { refusals <- r },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, tc := range []struct {
+		name   string
+		sent   []byte
+		reply  []byte
+		reason string
+		err    error
+	}{
+		{"a plain message", message(8), message(20), ReasonPlain, errPlain},
+		{"a ClientHello", clientHello(t), nil, ReasonHandshake, errTLS},
+		{"the first byte of one", []byte{recordHandshake}, nil, ReasonHandshake, errTLS},
+		{"neither", []byte("\x00\x00\x00\x00"), nil, ReasonHandshake, psk.ErrNotTLS},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			conn := rawDial(t, l)
+			if _, err := conn.Write(tc.sent); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := io.ReadAll(conn); !bytes.Equal(got, tc.reply) { // the end may be a reset: not all was read
+				t.Errorf("the answer is %x", got)
+			}
+			conn.Close()
+			if r := refusal(t, refusals); r.Reason != tc.reason || !errors.Is(r.Err, tc.err) || len(l.sessions) > 0 {
+				t.Errorf("%+v, %d sessions", r, len(l.sessions))
+			}
+		})
+	}
+}
+
+// clientHello is the record that crypto/tls begins with.
+func clientHello(t *testing.T) []byte {
+	t.Helper()
+	near, far := net.Pipe()
+	defer far.Close()
+	go tls.Client(near, &tls.Config{ServerName: serverName}).HandshakeContext(testContext(t))
+	hello := make([]byte, maxHello)
+	n, err := far.Read(hello)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hello[:n]
 }
 
 func TestKeysStillCountBesideOnPlain(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 
 // The reasons of a Refusal. They are labels of metrics, and do not change.
 const (
-	// ReasonHandshake: wrong key, unknown identity, no TLS, or the peer left.
+	// ReasonHandshake: wrong key, unknown identity, no TLS, TLS where there is none,
+	// or the peer left.
 	ReasonHandshake = "handshake"
 	// ReasonTimeout: the handshake took longer than HandshakeTimeout.
 	ReasonTimeout = "timeout"
@@ -39,6 +40,7 @@ type Refusal struct {
 var (
 	errTooMany = errors.New("too many connections that have not proved an identity")
 	errPlain   = errors.New("the peer speaks without TLS")
+	errTLS     = errors.New("the peer speaks TLS at a port that has none")
 	errBacklog = errors.New("too many sessions that wait to be accepted")
 )
 

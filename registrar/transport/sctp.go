@@ -39,7 +39,7 @@ func listenSCTP(cfg *ListenConfig) (acceptor, error) {
 
 func startSCTP(cfg *ListenConfig) (*sctp.Listener, error) {
 	var ppids []uint32
-	if !cfg.Plain {
+	if cfg.secures() {
 		ppids = append(ppids, recordPPID)
 	}
 	if cfg.Plain || cfg.OnPlain != nil {
