@@ -138,7 +138,9 @@ func (s *service) meet(key elementKey, m *handlespace.Element, weight uint32, no
 }
 
 // part ends an element. One that left of its own will, or whose server is there under another
-// PE identifier, drains; one that is unreachable, or not trusted any more, is lost.
+// PE identifier, drains; one that is unreachable, or not trusted any more, is lost. One that
+// another registrar was the home of drains: DEL_PE gives no reason (RFC 5353 2.4, 3.3.2), and
+// to take it for lost would reset the clients of each that leaves with care.
 func (s *service) part(key elementKey, reason handlespace.DepartReason, now time.Time) {
 	e := s.elements[key]
 	if e == nil {
