@@ -5,25 +5,42 @@ package hunt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 
+	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // Registrar is where a registrar listens.
 type Registrar struct {
-	Host string // a name or an address
+	Host string // a name, as transport.ASCIIName takes it, or an address
 	Port uint16
 }
 
 // String is host:port, with brackets around an IPv6 address.
 func (r Registrar) String() string {
 	return net.JoinHostPort(r.Host, strconv.Itoa(int(r.Port)))
+}
+
+// inASCII gives all names the form in which they are looked up, and in which
+// certificates have them.
+func inASCII(all []Registrar) ([]Registrar, error) {
+	all = slices.Clone(all)
+	for i := range all {
+		host, err := transport.ASCIIName(all[i].Host)
+		if err != nil {
+			return nil, fmt.Errorf("hunt: registrar %w", err)
+		}
+		all[i].Host = host
+	}
+	return all, nil
 }
 
 // Target is one endpoint where a registrar may be.

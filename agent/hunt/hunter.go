@@ -56,6 +56,10 @@ func New[S io.Closer](cfg Config[S]) (*Hunter[S], error) {
 		return nil, err
 	}
 	cfg.setDefaults()
+	var err error
+	if cfg.Registrars, err = inASCII(cfg.Registrars); err != nil {
+		return nil, err
+	}
 	return &Hunter[S]{cfg: cfg, t5: t5Serverhunt, failed: map[netip.AddrPort]time.Time{}}, nil
 }
 

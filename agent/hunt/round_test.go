@@ -35,6 +35,7 @@ func TestRound(t *testing.T) {
 		{"all refuse", does{a: refuses, b: refuses}, []string{a, b}, "", 0, []string{a + " 0s", b + " 0s"}},
 		{"a name with a silent address", does{c: answers}, []string{"two.example"}, c, 250 * time.Millisecond,
 			[]string{b + " 0s", c + " 250ms"}},
+		{"a name beyond ASCII", does{c: answers}, []string{"Bücher.example"}, c, 0, []string{c + " 0s"}},
 		{"an unknown name", does{a: answers}, []string{"no.example", a}, a, 0, []string{a + " 0s"}},
 		{"nothing but an unknown name", nil, []string{"no.example"}, "", 0, nil},
 		{"the same address twice", does{a: refuses}, []string{a, a}, "", 0, []string{a + " 0s"}},
@@ -42,7 +43,7 @@ func TestRound(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t, test.does)
-				n.names["two.example"] = addrs(b, c)
+				n.names["two.example"], n.names["xn--bcher-kva.example"] = addrs(b, c), addrs(c)
 				found, err := n.hunter(test.hosts...).Round(t.Context())
 				if after := time.Since(n.began); after != test.after {
 					t.Errorf("it took %v, want %v", after, test.after)

@@ -49,6 +49,8 @@ func TestPEFlagsThatAreWrong(t *testing.T) {
 		{[]string{"--registrar", "10.0.0.2:0"}, `--registrar "10.0.0.2:0" is not HOST[:PORT]`},
 		{[]string{"--registrar", "10.0.0.2:65536"}, `--registrar "10.0.0.2:65536" is not HOST[:PORT]`},
 		{[]string{"--registrar", "tcp://10.0.0.2"}, `--registrar "tcp://10.0.0.2" is not HOST[:PORT]`},
+		{[]string{"--registrar", "a b"}, `--registrar "a b" is not HOST[:PORT]`},
+		{[]string{"--registrar", "bü cher"}, `--registrar "bü cher" has no ASCII form: idna: disallowed rune U+0020`},
 		{[]string{"--registrar", ":3864"}, `--registrar ":3864" is not HOST[:PORT]`},
 		{[]string{"--serve", "10.0.0.11:8080"}, `--serve "10.0.0.11:8080" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},
 		{[]string{"--serve", "http://10.0.0.11:8080"}, `--serve "http://10.0.0.11:8080" is not tcp://ADDRESS:PORT, udp://…, udplite://…, dccp://… or sctp://ADDRESS[,ADDRESS…]:PORT`},

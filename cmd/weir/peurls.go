@@ -14,6 +14,7 @@ import (
 
 	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/agent/pe"
+	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -23,9 +24,9 @@ func (f *peFlags) setRegistrars(cfg *pe.Config) error {
 		port = pe.Port
 	}
 	for _, s := range f.registrars {
-		r, ok := parseRegistrar(s, port)
-		if !ok {
-			return fmt.Errorf("--registrar %q is not HOST[:PORT]", s)
+		r, err := parseRegistrar(s, port)
+		if err != nil {
+			return fmt.Errorf("--registrar %w", err)
 		}
 		cfg.Registrars = append(cfg.Registrars, r)
 	}
@@ -34,16 +35,23 @@ func (f *peFlags) setRegistrars(cfg *pe.Config) error {
 
 // parseRegistrar accepts a name or an address, without a port at the usual one;
 // an IPv6 address with a port needs brackets.
-func parseRegistrar(s string, usual uint16) (hunt.Registrar, bool) {
+func parseRegistrar(s string, usual uint16) (hunt.Registrar, error) {
 	if addr, err := netip.ParseAddr(s); err == nil {
-		return hunt.Registrar{Host: addr.String(), Port: usual}, true
+		return hunt.Registrar{Host: addr.String(), Port: usual}, nil
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil { // no port
-		return hunt.Registrar{Host: s, Port: usual}, isHost(s)
+		host, port = s, strconv.Itoa(int(usual))
+	}
+	host, err = transport.ASCIIName(host)
+	if err != nil {
+		return hunt.Registrar{}, err
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
-	return hunt.Registrar{Host: host, Port: uint16(n)}, err == nil && n > 0 && isHost(host)
+	if err != nil || n == 0 || !isHost(host) {
+		return hunt.Registrar{}, fmt.Errorf("%q is not HOST[:PORT]", s)
+	}
+	return hunt.Registrar{Host: host, Port: uint16(n)}, nil
 }
 
 // isHost is a weak check, to tell a typing error from a name; the resolver has

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weir-lb/weir/agent/hunt"
 	"github.com/weir-lb/weir/registrar/transport"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -36,6 +37,9 @@ func TestResolveFlagsThatAreWrong(t *testing.T) {
 		{[]string{"web", "api", "--registrar", "a"}, usage(`unexpected argument "api"`)},
 		{[]string{"", "--registrar", "a"}, usage("POOL has 0 bytes, 1 to 65000 are possible")},
 		{[]string{"web", "--registrar", "a,:1"}, usage(`--registrar ":1" is not HOST[:PORT]`)},
+		{[]string{"web", "--registrar", "b_ü:1"}, usage(`--registrar "b_ü" has no ASCII form: idna: disallowed rune U+005F`)},
+		{[]string{"web", "--registrar", "a", "--server-name", "straße.example"},
+			usage(`--server-name "straße.example" is strasse.example by RFC 3490 and xn--strae-oqa.example by RFC 5891: give the one that is meant`)},
 		{[]string{"web", "--registrar", "a", "--timeout", "0s"}, usage("--timeout 0s is not positive")},
 		{[]string{"web", "--registrar", "a", "--stale", "1ms"}, usage("--stale 1ms is below 100ms")},
 		{[]string{"web", "--registrar", "a", "--identity", "pu-1"}, usage("--identity and --key-file need each other")},
@@ -60,11 +64,11 @@ func TestResolveFlagsThatAreWrong(t *testing.T) {
 
 func TestResolveDefaultPorts(t *testing.T) {
 	for plain, want := range map[string]uint16{"--plain=false": 3864, "--plain": 3863} {
-		r, err := parseResolve([]string{"--registrar", "10.0.0.1,10.0.0.2:4000", "web", plain}, env{stderr: io.Discard})
+		r, err := parseResolve([]string{"--registrar", "10.0.0.1,bücher.example:4000", "web", plain}, env{stderr: io.Discard})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.cfg.Registrars; got[0].Port != want || got[1].Port != 4000 || r.pool != "web" {
+		if got := r.cfg.Registrars; got[0].Port != want || got[1] != (hunt.Registrar{Host: "xn--bcher-kva.example", Port: 4000}) || r.pool != "web" {
 			t.Errorf("%s: %v, pool %q", plain, got, r.pool)
 		}
 	}

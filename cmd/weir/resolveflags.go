@@ -94,6 +94,7 @@ func parseResolve(args []string, env env) (resolution, error) {
 }
 
 func (f *resolveFlags) check(pool string) error {
+	_, noName := transport.ASCIIName(f.serverName)
 	switch {
 	case pool == "" || len(pool) > maxPoolHandle:
 		return fmt.Errorf("POOL has %d bytes, 1 to %d are possible", len(pool), maxPoolHandle)
@@ -113,6 +114,8 @@ func (f *resolveFlags) check(pool string) error {
 		return errors.New("--plain is without TLS: there is no use for keys and certificates")
 	case f.identity != "" && (f.ca != "" || f.serverName != "" || f.oldSuite):
 		return errors.New("--identity is instead of certificates: leave --ca, --server-name and --old-suite out")
+	case noName != nil:
+		return fmt.Errorf("--server-name %w", noName)
 	case f.multicast != "" && !f.plain && f.identity == "" && f.serverName == "":
 		return errors.New("--multicast needs --server-name: an address that anybody may announce is no identity")
 	}
@@ -126,9 +129,9 @@ func (f *resolveFlags) setRegistrars(r *resolution) error {
 		port = pe.Port
 	}
 	for _, s := range f.registrars {
-		at, ok := parseRegistrar(s, port)
-		if !ok {
-			return usagef("--registrar %q is not HOST[:PORT]; weir resolve --help lists the flags", s)
+		at, err := parseRegistrar(s, port)
+		if err != nil {
+			return usagef("--registrar %w; weir resolve --help lists the flags", err)
 		}
 		r.cfg.Registrars = append(r.cfg.Registrars, at)
 	}

@@ -34,7 +34,7 @@ type DialConfig struct {
 	Identity string
 	Keys     *psk.Keys
 	// ServerName is the host name, or the address, that the server's certificate
-	// must be for (RFC 5352 9.2): this end proves nothing.
+	// must be for (RFC 5352 9.2): this end proves nothing. See ASCIIName.
 	ServerName string
 	// Roots are the authorities to trust in; nil is the system's.
 	Roots *x509.CertPool
@@ -48,6 +48,7 @@ type DialConfig struct {
 	HandshakeTimeout time.Duration
 }
 
+// validate also brings ServerName into the form in which certificates have it.
 func (cfg *DialConfig) validate() error {
 	ways := 0
 	for _, way := range []bool{cfg.Keys != nil, cfg.ServerName != "", cfg.Plain} {
@@ -58,7 +59,9 @@ func (cfg *DialConfig) validate() error {
 	if ways != 1 {
 		return errors.New("exactly one of keys, a server's name and no TLS at all must be chosen")
 	}
-	return nil
+	var err error
+	cfg.ServerName, err = ASCIIName(cfg.ServerName)
+	return err
 }
 
 // Dial connects, and returns a session when what cfg asks for has been proved. It
