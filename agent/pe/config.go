@@ -53,7 +53,7 @@ type Config struct {
 // Multicast is the group of RFC 5352 3.6, to listen to.
 type Multicast struct {
 	Group     netip.AddrPort // zero: nothing is listened to
-	Interface string         // "": the system's choice
+	Interface string         // "": the first that can
 }
 
 // The ports of ASAP (RFC 5352 8.2), without TLS and with it.

@@ -32,7 +32,7 @@ func newSessionFlags(s *flag.FlagSet) *sessionFlags {
 		return nil
 	})
 	s.StringVar(&f.multicast, "multicast", "", "a `GROUP:PORT` where registrars announce themselves, beside or in place of --registrar; IANA's is 224.0.1.185:3863, rsplib's 239.0.0.50:3863")
-	s.StringVar(&f.device, "multicast-interface", "", "the `interface` to listen on for --multicast; the system's choice if not given")
+	s.StringVar(&f.device, "multicast-interface", "", "the `interface` to listen on for --multicast; the first that can if not given")
 	return f
 }
 
