@@ -9,7 +9,8 @@
 // those of a weight above 0 get any, and load alone never leaves a pool without an element.
 //
 // A large pool is not in the processor's caches. Tables are by slot, so that what a change needs is found by calculation and
-// not from one piece of memory to the next, and who is likely to be next is fetched some resolutions ahead (prefetch.go).
+// not from one piece of memory to the next; who is likely to be next is fetched some resolutions ahead, and who is about to
+// change while the handlespace does its part (Expect).
 //
 // It will not change a pool, keep time, or have a random source of its own.
 package policy

@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"unsafe"
+
+	"github.com/weir-lb/weir/registrar/prefetch"
 )
 
 // lots are random numbers that were drawn ahead of their use, so that what they are likely to mean is at hand by then. They
@@ -40,10 +42,10 @@ func (l *lottery) turn(rnd *rand.Rand) uint64 {
 	*at = rnd.Uint64()
 	a.next++
 	if t := l.likely(*at); t != nil {
-		fetch(unsafe.Pointer(t))
+		prefetch.Line(unsafe.Pointer(t))
 	}
 	if t := l.likely(a.numbers[(a.next+uint(len(a.numbers))/2)%uint(len(a.numbers))]); t != nil {
-		fetchSome(unsafe.Pointer(t.element))
+		prefetch.Lines(unsafe.Pointer(t.element))
 	}
 	return number
 }

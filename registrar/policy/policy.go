@@ -4,8 +4,10 @@ package policy
 
 import (
 	"math/rand/v2"
+	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/prefetch"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -38,6 +40,8 @@ type chooser interface {
 	// choose appends up to limit elements; rnd may be nil unless the policy is a random one.
 	choose(rnd *rand.Rand, limit int, chosen []*handlespace.Element) []*handlespace.Element
 	withdraw(e *handlespace.Element)
+	// expect fetches what the element of this slot has in the tables, if it has something.
+	expect(slot int)
 }
 
 // New makes the Selector of a pool without elements that has this policy; one that is not supported is round robin.
@@ -61,6 +65,10 @@ func (s *Selector) Registered(e *handlespace.Element, changed bool) {
 		s.take(e, true)
 	}
 }
+
+// Expect says that the element of this slot is likely to change, come or leave next. It is for the time that takes alone: what
+// the policy has of the element is at hand when it is told. Nothing needs to be expected, nor to happen.
+func (s *Selector) Expect(slot int) { s.expect(slot) }
 
 // Put takes an element as it is after any other change.
 func (s *Selector) Put(e *handlespace.Element) { s.take(e, false) }
@@ -103,6 +111,13 @@ func (s *Selector) Withdraw(but int) {
 		s.withdraw(e)
 	}
 	s.chosen = s.chosen[:but]
+}
+
+// fetch fetches the entry of a slot.
+func fetch[T any](table []T, slot int) {
+	if slot < len(table) {
+		prefetch.Line(unsafe.Pointer(&table[slot]))
+	}
 }
 
 // seat is the entry of an element in a table by slots, which grows for it.

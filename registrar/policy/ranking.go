@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/prefetch"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -101,8 +102,8 @@ func (r *ranking) fetch() {
 		return
 	}
 	later, sooner := r.order.soon()
-	fetch(unsafe.Pointer(&r.candidates[later]))
-	fetchSome(unsafe.Pointer(r.candidates[sooner].element))
+	prefetch.Line(unsafe.Pointer(&r.candidates[later]))
+	prefetch.Lines(unsafe.Pointer(r.candidates[sooner].element))
 }
 
 // count marks the first of each group of equals, and counts all.
@@ -129,4 +130,9 @@ func (r *ranking) withdraw(e *handlespace.Element) {
 	next := r.candidates[slot]
 	next.counter -= min(next.counter, 1)
 	r.become(slot, next)
+}
+
+func (r *ranking) expect(slot int) {
+	fetch(r.candidates, slot)
+	r.order.expect(slot)
 }

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/prefetch"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -81,11 +82,13 @@ const leadNear = 8
 func (r *robin) fetch() {
 	r.near, r.far = r.up.forth(r.near, 1), r.up.forth(r.far, 1)
 	if i := r.far.entry(); i != nil {
-		fetch(unsafe.Pointer(&r.members[i.slot]))
+		prefetch.Line(unsafe.Pointer(&r.members[i.slot]))
 	}
 	if i := r.near.entry(); i != nil {
-		fetchSome(unsafe.Pointer(r.members[i.slot].element))
+		prefetch.Lines(unsafe.Pointer(r.members[i.slot].element))
 	}
 }
 
 func (r *robin) withdraw(*handlespace.Element) {}
+
+func (r *robin) expect(slot int) { fetch(r.members, slot) }

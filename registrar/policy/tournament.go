@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"unsafe"
 
+	"github.com/weir-lb/weir/registrar/prefetch"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -95,12 +96,20 @@ func (t *tournament) fetch(slot uint32) {
 	}
 	copy(t.coming[1:], t.coming[:])
 	t.coming[0] = slot
-	fetchSome(unsafe.Pointer(t.group(0, slot)))
-	fetchSome(unsafe.Pointer(t.group(1, slot/eight)))
+	prefetch.Lines(unsafe.Pointer(t.group(0, slot)))
+	prefetch.Lines(unsafe.Pointer(t.group(1, slot/eight)))
 }
 
 // soon are the slots of one that comes soon, and of one that was that some resolutions ago.
 func (t *tournament) soon() (later, sooner uint32) { return t.coming[0], t.coming[len(t.coming)-1] }
+
+// expect fetches what nearly every change of a slot needs.
+func (t *tournament) expect(slot int) {
+	if len(t.levels) > 1 && slot < len(t.levels[0]) {
+		prefetch.Lines(unsafe.Pointer(t.group(0, uint32(slot))))
+		fetch(t.levels[1], slot/eight)
+	}
+}
 
 // grow makes room for slots below n.
 func (t *tournament) grow(n int) {

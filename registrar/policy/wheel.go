@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
+	"github.com/weir-lb/weir/registrar/prefetch"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -72,13 +73,18 @@ func (w *wheel) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) [
 		m.advance()
 		w.order.set(first, m.item())
 		later, sooner := w.order.soon()
-		fetch(unsafe.Pointer(&w.next[later]))
-		fetchSome(unsafe.Pointer(w.next[sooner].element))
+		prefetch.Line(unsafe.Pointer(&w.next[later]))
+		prefetch.Lines(unsafe.Pointer(w.next[sooner].element))
 	}
 	return chosen
 }
 
 func (w *wheel) withdraw(*handlespace.Element) {}
+
+func (w *wheel) expect(slot int) {
+	fetch(w.next, slot)
+	w.order.expect(slot)
+}
 
 // enter is the first occurrence of a new element that is not before now.
 func (w *wheel) enter(weight uint32) occurrence {
