@@ -38,7 +38,7 @@ func (l *loop) apply(actions []asap.Action) {
 
 func (l *loop) changed(a asap.Changed) {
 	for _, d := range a.Departed {
-		l.journal.write(slog.LevelInfo, d.Element.Identity, "element left", "pool", shown(a.Pool.Handle()),
+		l.journal.write(slog.LevelInfo, d.Element.Identity(), "element left", "pool", shown(a.Pool.Handle()),
 			"pe", d.Element.ID, "reason", d.Reason)
 	}
 	l.cfg.Log.Debug("pool changed", "pool", shown(a.Pool.Handle()), "elements", a.Pool.Len())

@@ -128,7 +128,7 @@ func (s *service) meet(key elementKey, m *handlespace.Element, weight uint32, no
 		e = &element{since: now}
 		s.elements[key] = e
 	}
-	e.identity, e.home, e.recovering = m.Identity, m.Home, false
+	e.identity, e.home, e.recovering = m.Identity(), m.Home, false
 	if m.State == handlespace.Up {
 		e.weight = weight
 		e.become(maps.Active, now)

@@ -109,7 +109,7 @@ func poolOf(p *handlespace.Pool) PoolStatus {
 			break
 		}
 		s.Elements = append(s.Elements, PoolElementStatus{
-			PE: e.ID.String(), Identity: e.Identity, Address: place(e.User), Home: e.Home.String(), State: e.State.String(),
+			PE: e.ID.String(), Identity: e.Identity(), Address: place(e.User), Home: e.Home.String(), State: e.State.String(),
 		})
 	}
 	return s

@@ -45,7 +45,7 @@ func (c *Core) leave(s *step, from handlespace.Identity, k handlespace.Key) *wir
 // before we are its home.
 func (c *Core) claim(s *step, from handlespace.Identity, k handlespace.Key) *wire.Error {
 	e := c.space.Find(k)
-	if e == nil || e.Identity != "" {
+	if e == nil || e.Identity() != "" {
 		return nil
 	}
 	if err := c.mayServe(from, k); err != nil {

@@ -103,12 +103,12 @@ func (p *player) checkSpace(t *testing.T) {
 			t.Fatalf("%v is not as the observer knows it", k)
 		}
 		p.checkElement(t, k, e, space.Owner(k))
-		if e.Identity != "" {
-			perIdentity[e.Identity]++
+		if e.Identity() != "" {
+			perIdentity[e.Identity()]++
 		}
 		if e.Home != server {
 			delete(p.updated, k) // its new home told them
-		} else if e.Identity == "" {
+		} else if e.Identity() == "" {
 			p.updated[k] = true // as TAKEOVER_SERVER told them
 		} else if !p.updated[k] {
 			t.Fatalf("%v is ours, and nobody was told", k)
@@ -132,18 +132,18 @@ func (p *player) checkSpace(t *testing.T) {
 func (p *player) checkElement(t *testing.T, k handlespace.Key, e *handlespace.Element, owner handlespace.Identity) {
 	t.Helper()
 	delete(p.open, owner.Session()) // it is the element's now
-	if owner.Name() != e.Identity {
-		t.Fatalf("%v is %q's, but owned by %q", k, e.Identity, owner.Name())
+	if owner.Name() != e.Identity() {
+		t.Fatalf("%v is %q's, but owned by %q", k, e.Identity(), owner.Name())
 	}
-	if e.Home != server && (e.Identity != "" || e.State != handlespace.Up) {
-		t.Fatalf("%v is at home at %v, and here %v and %q's", k, e.Home, e.State, e.Identity)
+	if e.Home != server && (e.Identity() != "" || e.State != handlespace.Up) {
+		t.Fatalf("%v is at home at %v, and here %v and %q's", k, e.Home, e.State, e.Identity())
 	}
 	switch {
 	case owner.IsZero():
-	case !p.unsecured && (!slices.Contains([]string{"a", "b"}, e.Identity) || k.Pool == "bank"):
-		t.Fatalf("%q serves %q", e.Identity, k.Pool)
+	case !p.unsecured && (!slices.Contains([]string{"a", "b"}, e.Identity()) || k.Pool == "bank"):
+		t.Fatalf("%q serves %q", e.Identity(), k.Pool)
 	case p.unsecured && owner.Kind() == handlespace.Anonymous:
-		t.Fatalf("%q serves %q", e.Identity, k.Pool)
+		t.Fatalf("%q serves %q", e.Identity(), k.Pool)
 	}
 }
 

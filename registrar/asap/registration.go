@@ -67,13 +67,14 @@ func (c *Core) registered(h wire.PoolHandle, e *handlespace.Element, changed boo
 	if selector == nil {
 		selector = policy.New(e.Policy.Type)
 		c.selectors[h] = selector
+		c.space.Ahead(h, selector.Expect)
 	}
 	selector.Registered(e, changed)
 }
 
 // room checks that a new element would not be one too many, and that one from elsewhere would not be for its new owner.
 func (c *Core) room(from handlespace.Identity, k handlespace.Key) *wire.Error {
-	if e := c.space.Find(k); e != nil && e.Identity != "" {
+	if !c.space.Owner(k).IsZero() {
 		return nil // another's is refused for that
 	}
 	if c.space.NumOwned(from.Name()) >= c.cfg.MaxElementsPerIdentity {

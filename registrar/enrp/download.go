@@ -151,7 +151,7 @@ func (c *Core) yields(s *step, p *peer, e *handlespace.Element) bool {
 }
 
 // registered says whether an element of ours is registered with us, and did not only come to us by a takeover.
-func registered(e *handlespace.Element) bool { return e.Identity != "" && e.State == handlespace.Up }
+func registered(e *handlespace.Element) bool { return e.Identity() != "" && e.State == handlespace.Up }
 
 // downloadFailed gives up a table, if one is on its way. What was learnt stays; nothing is forgotten. The next request waits
 // until the peer has given up too, so that it does not take the new one for the next part of the old one.

@@ -106,7 +106,7 @@ func (n *network) registerAt(e *server, x *node) {
 	we := element(e.id, 0)
 	we.User.Port = e.port
 	by := handlespace.Identify(client(e.session), handlespace.Proven)
-	if known := x.space.Find(e.key()); known != nil && known.Identity != "" && known.Identity != by.Name() {
+	if known := x.space.Find(e.key()); known != nil && known.Identity() != "" && known.Identity() != by.Name() {
 		x.space.Remove(e.key()) // the same element, in another session
 	}
 	el, _, err := x.space.Register(x.id, by, e.pool, we)
@@ -126,7 +126,7 @@ func (n *network) forsake(e *server) {
 			return false
 		}
 		el := x.space.Find(e.key())
-		return el != nil && el.Home == x.id && el.Identity == name
+		return el != nil && el.Home == x.id && el.Identity() == name
 	}
 	n.in(0, 5*time.Second, func() {
 		if !mine() {
@@ -156,7 +156,7 @@ func (n *network) reach(x *node, t enrp.TakeOver) {
 				return false
 			}
 			el := x.space.Find(e.key())
-			return el != nil && el.Home == x.id && el.Identity == ""
+			return el != nil && el.Home == x.id && el.Identity() == ""
 		}
 		if !ours() {
 			continue

@@ -49,7 +49,7 @@ func (c *Core) Updated(now time.Time, action wire.UpdateAction, pool wire.PoolHa
 	k := handlespace.Key{Pool: pool, PE: e.ID}
 	if action == wire.ActionAddPE {
 		mine := c.space.Find(k) // nil: it became ours only to leave, and its departure follows
-		if mine != nil && (mine.Home != c.cfg.Self.ID || mine.Identity == "") {
+		if mine != nil && (mine.Home != c.cfg.Self.ID || mine.Identity() == "") {
 			return nil
 		}
 	}

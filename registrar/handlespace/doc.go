@@ -16,6 +16,9 @@
 //   - a pool has at least one element; the last one to leave takes the pool with it;
 //   - nothing registers without an Identity.
 //
+// A large pool is not in the processor's caches. The index has all that most operations need, what they need besides is fetched
+// together as soon as it is known, and Ahead lets others do the same for what they keep beside it.
+//
 // It will not judge what an identity may do (package asap does) or whether another registrar tells the truth (package enrp
 // does), know a policy's meaning (package policy), keep time, or speak a protocol.
 package handlespace

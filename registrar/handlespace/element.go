@@ -3,7 +3,6 @@
 package handlespace
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -36,17 +35,19 @@ func (s State) String() string {
 // Element is a pool element as it was at some time. The Space makes them and never changes one, but puts another in its
 // place; nobody else may write to one either.
 type Element struct {
-	ID       wire.PEID
-	Home     wire.ServerID
-	Life     int32  // s, wire.LifeInfinite for ever
-	slot     uint32 // see Slot
-	Identity string // the name of who registered it here; "" if another registrar told of it
-	by       Identity
-	User     wire.Transport
-	Policy   wire.Policy
-	ASAP     *wire.Transport // where it speaks ASAP over SCTP; nil if it came over TCP
-	State    State
+	ID     wire.PEID
+	Home   wire.ServerID
+	Life   int32    // s, wire.LifeInfinite for ever
+	slot   uint32   // see Slot
+	by     Identity // see Identity
+	User   wire.Transport
+	Policy wire.Policy
+	ASAP   *wire.Transport // where it speaks ASAP over SCTP; nil if it came over TCP
+	State  State
 }
+
+// Identity is the name of who registered it here; "" if another registrar told of it.
+func (e *Element) Identity() string { return e.by.Name() }
 
 // Slot is a number that no other element of its pool has while this one is there, and that it keeps until it leaves. It is
 // below the greatest number of elements that the pool ever had: an index for tables beside the handlespace.
@@ -69,7 +70,7 @@ type roomy struct {
 // newElement is an Up element that shares no memory with we but the ASAP transport, which is never written to.
 func newElement(we *wire.PoolElement, home wire.ServerID, by Identity, slot uint32) *Element {
 	r := &roomy{Element: Element{
-		ID: we.ID, Home: home, Life: we.Life, slot: slot, Identity: by.Name(), by: by, User: we.User, Policy: we.Policy, ASAP: we.ASAP,
+		ID: we.ID, Home: home, Life: we.Life, slot: slot, by: by, User: we.User, Policy: we.Policy, ASAP: we.ASAP,
 	}}
 	r.User.Addrs = append(r.addr[:0], we.User.Addrs...)
 	r.User.Opaque = slices.Clone(we.User.Opaque)
@@ -83,19 +84,4 @@ func (e *Element) copy() *Element {
 	next := newElement(&we, e.Home, e.by, e.slot)
 	next.State = e.State
 	return next
-}
-
-// is says whether e is just what newElement would make of this.
-func (e *Element) is(we *wire.PoolElement, home wire.ServerID, by Identity) bool {
-	return e.Home == home && e.Life == we.Life && e.State == Up && e.by == by &&
-		equalTransports(&e.User, &we.User) && equalTransports(e.ASAP, we.ASAP) &&
-		e.Policy.Type == we.Policy.Type && bytes.Equal(e.Policy.Data, we.Policy.Data)
-}
-
-func equalTransports(a, b *wire.Transport) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return a.Protocol == b.Protocol && a.Port == b.Port && a.Use == b.Use && a.ServiceCode == b.ServiceCode &&
-		slices.Equal(a.Addrs, b.Addrs) && bytes.Equal(a.Opaque, b.Opaque)
 }

@@ -3,9 +3,10 @@
 package handlespace
 
 import (
-	"maps"
 	"slices"
+	"unsafe"
 
+	"github.com/weir-lb/weir/registrar/prefetch"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -14,7 +15,7 @@ import (
 type pool struct {
 	Pool            // but for its tree, as it is now
 	latest    *Pool // the snapshot of just that; nil if none was asked for since the last change
-	index     map[wire.PEID]*Element
+	index     index
 	outdated  []wire.PEID // what the tree does not have as the index has it
 	unordered bool        // there is no tree: too much was outdated
 	transport wire.Transport
@@ -22,12 +23,14 @@ type pool struct {
 	seats     []seat   // by slot
 	free      []uint32 // slots below len(seats)
 	families  []family
+	soon      func(slot int) // see Ahead; nil if nobody wants to know
 }
 
-// seat is what a slot is of. It means nothing for an element without an owner.
+// seat is whose a slot is. It has no pointers, so that the garbage collector need not look through them.
 type seat struct {
-	id    wire.PEID
-	place uint32 // in its owner's list
+	id            wire.PEID
+	home          wire.ServerID
+	before, after owned // in its owner's list, if it has one and there are some
 }
 
 // found is a pool without elements that agrees with its founder (RFC 5352 3.1 rule 1).
@@ -36,7 +39,7 @@ func found(h wire.PoolHandle, founder *wire.PoolElement) *pool {
 	return &pool{
 		Pool:      Pool{handle: h, policy: e.Policy, protocol: e.User.Protocol, use: e.User.Use},
 		transport: e.User,
-		index:     map[wire.PEID]*Element{},
+		index:     newIndex(),
 		unordered: true,
 	}
 }
@@ -64,7 +67,7 @@ func (p *pool) outdate(id wire.PEID) {
 		return
 	}
 	p.outdated = append(p.outdated, id)
-	if len(p.outdated) > 16+len(p.index)/2 {
+	if len(p.outdated) > 16+p.index.n/2 {
 		p.elements, p.outdated, p.unordered = tree{epoch: p.elements.epoch}, nil, true
 	}
 }
@@ -74,10 +77,10 @@ func (p *pool) outdate(id wire.PEID) {
 func (p *pool) ordered() *tree {
 	if p.unordered {
 		p.unordered = false
-		p.outdated = slices.Sorted(maps.Keys(p.index))
+		p.outdated = p.sorted()
 	}
 	for _, id := range p.outdated {
-		if e := p.index[id]; e != nil {
+		if e := p.find(id); e != nil {
 			p.elements.put(e)
 		} else if p.elements.find(id) != nil {
 			p.elements.remove(id)
@@ -85,6 +88,27 @@ func (p *pool) ordered() *tree {
 	}
 	p.outdated = p.outdated[:0]
 	return &p.elements
+}
+
+// find is the element of this identifier, nil if there is none.
+func (p *pool) find(id wire.PEID) *Element {
+	at := p.index.find(id)
+	if at < 0 {
+		return nil
+	}
+	return p.index.entries[at].element
+}
+
+// sorted are the identifiers in order.
+func (p *pool) sorted() []wire.PEID {
+	ids := make([]wire.PEID, 0, p.index.n)
+	for _, k := range p.index.keys {
+		if k.at != 0 {
+			ids = append(ids, k.id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (p *pool) snapshot() *Pool {
@@ -95,6 +119,16 @@ func (p *pool) snapshot() *Pool {
 		p.latest = &now
 	}
 	return p.latest
+}
+
+// expect has at hand what there is of a slot, here and beside the handlespace.
+func (p *pool) expect(slot uint32) {
+	if int(slot) < len(p.seats) {
+		prefetch.Line(unsafe.Pointer(&p.seats[slot]))
+	}
+	if p.soon != nil {
+		p.soon(int(slot))
+	}
 }
 
 // seat is a free slot.

@@ -169,7 +169,7 @@ func (w *world) checkElement(t *testing.T, r row) {
 	if e == nil {
 		t.Fatalf("%v is not there", r.key)
 	}
-	if e.State != r.state || e.User.Port != r.element.User.Port || e.Identity != r.by.Name() || e.Home != r.home {
+	if e.State != r.state || e.User.Port != r.element.User.Port || e.Identity() != r.by.Name() || e.Home != r.home {
 		t.Errorf("%v is %+v, want %+v", r.key, e, r)
 	}
 	if owner := w.space.Owner(r.key); owner != r.by {

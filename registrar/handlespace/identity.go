@@ -81,6 +81,11 @@ func (w *who) lowest() string {
 // IsZero says that nobody is behind it.
 func (i Identity) IsZero() bool { return i.who == nil }
 
+// contests says whether the two are of different names: neither may have what is the other's.
+func (i Identity) contests(o Identity) bool {
+	return i != o && !i.IsZero() && !o.IsZero() && i.who.name != o.who.name
+}
+
 // Kind is Nobody for the zero Identity.
 func (i Identity) Kind() Kind {
 	if i.IsZero() {

@@ -33,7 +33,7 @@ func TestLearnFoundsAndAdds(t *testing.T) {
 	if w, _ := s.Pool("p").Policy().Weight(); w != 7 || s.Len() != 2 {
 		t.Errorf("the pool's policy has weight %d, and %d elements; want 7, 2", w, s.Len())
 	}
-	if e.Home != peer || e.Identity != "" || !s.Owner(handlespace.Key{Pool: "p", PE: 2}).IsZero() {
+	if e.Home != peer || e.Identity() != "" || !s.Owner(handlespace.Key{Pool: "p", PE: 2}).IsZero() {
 		t.Errorf("element %+v, want the peer's, and nobody's here", *e)
 	}
 }
@@ -43,7 +43,7 @@ func TestLearnTakesOver(t *testing.T) {
 	s := handlespace.New()
 	mustRegister(t, s, identity(1, "pe"), "p", tcp(1, 80))
 	e := learn(t, s, peer, tcp(1, 81))
-	if e.Home != peer || e.User.Port != 81 || e.Identity != "" || s.NumOwned("pe") != 0 || len(s.Owners()) != 0 {
+	if e.Home != peer || e.User.Port != 81 || e.Identity() != "" || s.NumOwned("pe") != 0 || len(s.Owners()) != 0 {
 		t.Errorf("element %+v, %d owned", *e, s.NumOwned("pe"))
 	}
 	if s.Checksum(home) != 0xffff || s.NumChildren(peer) != 1 {
@@ -79,7 +79,7 @@ func TestClaim(t *testing.T) {
 	}
 	pe := identity(1, "pe")
 	mustRegister(t, s, pe, "p", tcp(1, 80))
-	if s.Owner(k) != pe || s.Find(k).Identity != "pe" {
+	if s.Owner(k) != pe || s.Find(k).Identity() != "pe" {
 		t.Errorf("session %d owns it", s.Owner(k).Session())
 	}
 	if _, _, err := s.Register(home, identity(2, "other"), "p", tcp(1, 80)); err == nil {

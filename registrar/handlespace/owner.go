@@ -8,14 +8,16 @@ import (
 	"slices"
 )
 
-// owner is all elements of the identities of one name.
+// owner is all elements of the identities of one name: a list through their seats, since taking one out of that reads no more
+// than its own seat, and only writes to its neighbours'.
 type owner struct {
-	space    *Space // never changes
-	gone     bool   // there are none any more, and another owner of the same name may be there
-	elements []owned
+	space *Space // never changes
+	n     int    // 0: gone, and another owner of the same name may be there
+	first owned
+	last  owned
 }
 
-// owned is one of them: without pointers, since there may be as many as elements, and the garbage collector follows each.
+// owned is one of them: without pointers, since the garbage collector would follow each.
 type owned struct {
 	pool uint32 // its number
 	slot uint32
@@ -27,7 +29,7 @@ func (s *Space) NumOwned(name string) int {
 	if o == nil {
 		return 0
 	}
-	return len(o.elements)
+	return o.n
 }
 
 // Owned are the elements that the identity of this name owns in all its sessions, by pool and identifier.
@@ -36,10 +38,11 @@ func (s *Space) Owned(name string) []Key {
 	if o == nil {
 		return nil
 	}
-	keys := make([]Key, len(o.elements))
-	for i, e := range o.elements {
-		p := s.numbered[e.pool]
-		keys[i] = Key{p.handle, p.seats[e.slot].id}
+	keys := make([]Key, o.n)
+	for i, one := 0, o.first; i < len(keys); i++ {
+		p := s.numbered[one.pool]
+		seat := &p.seats[one.slot]
+		keys[i], one = Key{p.handle, seat.id}, seat.after
 	}
 	slices.SortFunc(keys, Key.compare)
 	return keys
@@ -53,43 +56,56 @@ func (s *Space) Owners() []string { return slices.Sorted(maps.Keys(s.owners)) }
 // Owner is whom an element belongs to, in the session that registered it last; the zero Identity if there is no such
 // element, or nobody owns it here.
 func (s *Space) Owner(k Key) Identity {
-	e := s.Find(k)
-	if e == nil {
+	p, at := s.lookup(k)
+	if at < 0 {
 		return Identity{}
 	}
-	return e.by
+	return p.index.entries[at].by
 }
 
-// own notes who owns an element, if somebody does.
-func (s *Space) own(p *pool, e *Element) {
-	if e.by.IsZero() {
+// own notes whose the element of this slot is, if it is somebody's.
+func (s *Space) own(p *pool, slot uint32, by Identity) {
+	if by.IsZero() {
 		return
 	}
-	o := s.owner(e.by)
-	p.seats[e.slot] = seat{e.ID, uint32(len(o.elements))}
-	o.elements = append(o.elements, owned{p.number, e.slot})
+	o, one := s.owner(by), owned{p.number, slot}
+	if o.n == 0 {
+		o.last = one
+	} else {
+		s.seat(o.first).before = one
+	}
+	p.seats[slot].after, o.first = o.first, one
+	o.n++
 }
 
-// disown takes an element from its owner, if it has one.
-func (s *Space) disown(p *pool, e *Element) {
-	if e.by.IsZero() {
+// disown takes the element of this slot from its owner, if it has one.
+func (s *Space) disown(p *pool, slot uint32, by Identity) {
+	if by.IsZero() {
 		return
 	}
-	o, place := s.owner(e.by), p.seats[e.slot].place
-	last := len(o.elements) - 1
-	moved := o.elements[last]
-	o.elements[place] = moved
-	s.numbered[moved.pool].seats[moved.slot].place = place
-	o.elements = o.elements[:last]
-	if last == 0 {
-		o.gone = true
-		delete(s.owners, e.Identity)
+	o, one := s.owner(by), owned{p.number, slot}
+	before, after := p.seats[slot].before, p.seats[slot].after
+	if one == o.first {
+		o.first = after
+	} else {
+		s.seat(before).after = after
+	}
+	if one == o.last {
+		o.last = before
+	} else {
+		s.seat(after).before = before
+	}
+	o.n--
+	if o.n == 0 {
+		delete(s.owners, by.Name())
 	}
 }
+
+func (s *Space) seat(o owned) *seat { return &s.numbered[o.pool].seats[o.slot] }
 
 // owner is that of an identity, which has a note of it.
 func (s *Space) owner(by Identity) *owner {
-	if o := by.who.owner.Load(); o != nil && o.space == s && !o.gone {
+	if o := by.who.owner.Load(); o != nil && o.space == s && o.n > 0 {
 		return o
 	}
 	o := s.owners[by.who.name]

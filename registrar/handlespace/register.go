@@ -53,41 +53,48 @@ func (s *Space) enter(
 	} else if err := p.admits(we); err != nil {
 		return nil, false, err
 	}
-	e := p.index[we.ID]
-	if e == nil {
-		return s.add(p, home, by, we), true, nil
+	p.index.expect(we.ID)
+	now := s.printOf(we, home, by)
+	at := p.index.find(we.ID)
+	if at < 0 {
+		return s.add(p, home, by, we, now), true, nil
 	}
-	if e.by != by && !by.IsZero() && e.Identity != "" && e.Identity != by.Name() {
+	was := &p.index.entries[at]
+	if was.print == now {
+		return was.element, false, nil
+	}
+	if was.by.contests(by) {
 		return nil, false, refuse(wire.CauseNonUniquePEID, "another identity's element has this identifier", nil)
 	}
-	next, changed := s.replace(p, e, home, by, we)
-	return next, changed, nil
+	slot := p.index.slot(at)
+	p.expect(slot)
+	next := newElement(we, home, by, slot)
+	s.replace(p, at, next, now)
+	return next, true, nil
 }
 
-func (s *Space) add(p *pool, home wire.ServerID, by Identity, we *wire.PoolElement) *Element {
+func (s *Space) add(p *pool, home wire.ServerID, by Identity, we *wire.PoolElement, now fingerprint) *Element {
 	e := newElement(we, home, by, p.seat())
 	s.elements++
-	s.put(p, e)
+	p.seats[e.slot] = seat{id: e.ID, home: home}
 	s.settle(p, e.ID, home)
-	s.own(p, e)
+	s.own(p, e.slot, by)
+	s.put(p, p.index.add(e.ID, e.slot), e, now)
 	return e
 }
 
-func (s *Space) replace(p *pool, e *Element, home wire.ServerID, by Identity, we *wire.PoolElement) (*Element, bool) {
-	if e.is(we, home, by) {
-		return e, false
+// replace puts next, whose print is now, in the place of the element that has its slot.
+func (s *Space) replace(p *pool, at int, next *Element, now fingerprint) {
+	if seat := &p.seats[next.slot]; seat.home != next.Home {
+		s.depart(p, next.ID, seat.home)
+		s.settle(p, next.ID, next.Home)
+		seat.home = next.Home
 	}
-	if e.Home != home {
-		s.depart(p, e.ID, e.Home)
-		s.settle(p, e.ID, home)
+	if was := p.index.entries[at].by; was != next.by && was.Name() != next.by.Name() {
+		s.disown(p, next.slot, was)
+		s.own(p, next.slot, next.by)
 	}
-	next := newElement(we, home, by, e.slot)
-	if e.Identity != next.Identity {
-		s.disown(p, e)
-		s.own(p, next)
-	}
-	s.put(p, next)
-	return next, true
+	s.put(p, at, next, now)
 }
 
 // Deregister takes an element out for the identity that owns it, in any of its sessions (RFC 5352 2.2.2: "a PE may only
@@ -95,14 +102,17 @@ func (s *Space) replace(p *pool, e *Element, home wire.ServerID, by Identity, we
 // *wire.Error with CauseSecurity: the element is another identity's. One that nobody owns here goes for any identity, as it
 // can be claimed by any.
 func (s *Space) Deregister(by Identity, k Key) (*Element, error) {
-	p, e := s.lookup(k)
-	if by.IsZero() || e != nil && e.by != by && !e.by.IsZero() && e.Identity != by.Name() {
+	p, at := s.lookup(k)
+	if at >= 0 {
+		p.expect(p.index.slot(at))
+	}
+	if by.IsZero() || at >= 0 && p.index.entries[at].by.contests(by) {
 		return nil, refuse(wire.CauseSecurity, "the element is another identity's", nil)
 	}
-	if e != nil {
-		s.take(p, e)
+	if at < 0 {
+		return nil, nil
 	}
-	return e, nil
+	return s.take(p, at), nil
 }
 
 func refuse(cause wire.CauseCode, reason string, param []byte) error {

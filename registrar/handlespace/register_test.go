@@ -64,7 +64,7 @@ func TestFounderSetsThePool(t *testing.T) {
 		t.Errorf("pool has policy %v, transport %v, use %v", p.Policy(), p.Protocol(), p.Use())
 	}
 	got := p.Find(7)
-	if got == nil || got.Home != home || got.Identity != "pe" || got.State != handlespace.Up || got.Wire().User.Port != 80 {
+	if got == nil || got.Home != home || got.Identity() != "pe" || got.State != handlespace.Up || got.Wire().User.Port != 80 {
 		t.Errorf("element %+v", got)
 	}
 }

@@ -3,10 +3,13 @@
 package handlespace
 
 import (
+	"hash/maphash"
 	"iter"
 	"maps"
 	"slices"
+	"unsafe"
 
+	"github.com/weir-lb/weir/registrar/prefetch"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -25,12 +28,14 @@ type Space struct {
 	numbers    []uint32 // free ones below len(numbered)
 	elements   int
 	generation uint64
+	seed       maphash.Seed // of the prints
 }
 
 // New makes an empty handlespace.
 func New() *Space {
 	return &Space{
 		pools: map[wire.PoolHandle]*pool{}, owners: map[string]*owner{}, homes: map[wire.ServerID]*home{},
+		seed: maphash.MakeSeed(),
 	}
 }
 
@@ -65,26 +70,35 @@ func (s *Space) Pools() iter.Seq[*Pool] {
 	all := slices.Collect(maps.Values(s.pools))
 	return func(yield func(*Pool) bool) {
 		for _, p := range all {
-			if len(p.index) > 0 && !yield(p.snapshot()) {
+			if p.index.n > 0 && !yield(p.snapshot()) {
 				return
 			}
 		}
 	}
 }
 
+// Ahead has soon called with the slot of an element of this pool as soon as it is known that an operation is about that
+// element, before anything has changed: whoever keeps tables by slot can fetch what is in them while the Space does its part.
+// It must not use the Space. The pool must be there; when it leaves, soon is not called any more.
+func (s *Space) Ahead(h wire.PoolHandle, soon func(slot int)) { s.pools[h].soon = soon }
+
 // Find is the element of this name as it is now, nil if there is none.
 func (s *Space) Find(k Key) *Element {
-	_, e := s.lookup(k)
-	return e
+	p, at := s.lookup(k)
+	if at < 0 {
+		return nil
+	}
+	return p.index.entries[at].element
 }
 
-// lookup is an element and its pool; the element is nil if there is no such one.
-func (s *Space) lookup(k Key) (*pool, *Element) {
+// lookup is where an element is: its pool, and where in that pool's index; -1 if there is no such element.
+func (s *Space) lookup(k Key) (*pool, int) {
 	p := s.pools[k.Pool]
 	if p == nil {
-		return nil, nil
+		return nil, -1
 	}
-	return p, p.index[k.PE]
+	p.index.expect(k.PE)
+	return p, p.index.find(k.PE)
 }
 
 // Gone is what an observer of a pool sees that is not there any more: a snapshot without elements.
@@ -95,60 +109,60 @@ func (s *Space) Gone(h wire.PoolHandle) *Pool {
 
 // SetState makes an element Up or Away, and says whether that changed it. The element must exist.
 func (s *Space) SetState(k Key, state State) (changed bool) {
-	p, e := s.mustFind(k)
-	if e.State == state {
-		return false
-	}
-	next := e.copy()
-	next.State = state
-	s.put(p, next)
-	return true
+	return s.change(k, func(e *Element) { e.State = state })
 }
 
 // Rehome gives an element another home registrar, and says whether that changed it. Who owns it stays. The element must
 // exist.
 func (s *Space) Rehome(k Key, to wire.ServerID) (changed bool) {
-	p, e := s.mustFind(k)
-	if e.Home == to {
-		return false
-	}
-	s.depart(p, e.ID, e.Home)
-	s.settle(p, e.ID, to)
-	next := e.copy()
-	next.Home = to
-	s.put(p, next)
-	return true
+	return s.change(k, func(e *Element) { e.Home = to })
 }
 
-func (s *Space) mustFind(k Key) (*pool, *Element) {
-	p, e := s.lookup(k)
-	if e == nil {
+// change changes the state or the home.
+func (s *Space) change(k Key, to func(*Element)) (changed bool) {
+	p, at := s.lookup(k)
+	if at < 0 {
 		panic("handlespace: change of an element that does not exist")
 	}
-	return p, e
+	e := p.index.entries[at].element
+	next := e.copy()
+	to(next)
+	if next.State == e.State && next.Home == e.Home {
+		return false
+	}
+	now := unlike
+	if next.State == Up {
+		we := next.Wire()
+		now = s.printOf(&we, next.Home, next.by)
+	}
+	s.replace(p, at, next, now)
+	return true
 }
 
 // Remove takes an element out, whoever owns it, and returns it as it was last; nil if there is no such element. The last
 // one takes the pool with it (RFC 5352 3.2).
 func (s *Space) Remove(k Key) *Element {
-	p, e := s.lookup(k)
-	if e != nil {
-		s.take(p, e)
+	p, at := s.lookup(k)
+	if at < 0 {
+		return nil
 	}
-	return e
+	return s.take(p, at)
 }
 
-// take takes e out of p.
-func (s *Space) take(p *pool, e *Element) {
-	s.disown(p, e)
-	s.depart(p, e.ID, e.Home)
-	delete(p.index, e.ID)
-	p.free = append(p.free, e.slot)
-	s.touch(p, e.ID)
+// take takes an element out of p, and returns it.
+func (s *Space) take(p *pool, at int) *Element {
+	was, id, slot := p.index.entries[at], p.index.keys[at].id, p.index.slot(at)
+	prefetch.Line(unsafe.Pointer(was.element))
+	p.index.remove(at)
+	s.disown(p, slot, was.by)
+	s.depart(p, id, p.seats[slot].home)
+	p.free = append(p.free, slot)
+	s.touch(p, id)
 	s.elements--
-	if len(p.index) == 0 {
+	if p.index.n == 0 {
 		s.close(p)
 	}
+	return was.element
 }
 
 // open takes in a pool that has no elements yet.
@@ -171,9 +185,9 @@ func (s *Space) close(p *pool) {
 	delete(s.pools, p.handle)
 }
 
-// put stores e in p, which may be a pool that is not in the Space yet.
-func (s *Space) put(p *pool, e *Element) {
-	p.index[e.ID] = e
+// put stores e, whose place in the index and print these are.
+func (s *Space) put(p *pool, at int, e *Element, now fingerprint) {
+	p.index.entries[at] = entry{e, e.by, now}
 	s.touch(p, e.ID)
 }
 

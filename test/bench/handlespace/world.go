@@ -52,7 +52,10 @@ func newWorld(p wire.Policy, size int) *world {
 	for i := range size/perIdentity + 1 {
 		w.who = append(w.who, handlespace.Identify(session(i), handlespace.Proven))
 	}
-	for range size {
+	for i := range size {
+		if i == 1 {
+			w.space.Ahead(pool, w.selector.Expect)
+		}
 		w.ids = append(w.ids, w.unused())
 		w.register(w.ids[len(w.ids)-1])
 	}
