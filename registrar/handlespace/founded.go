@@ -4,7 +4,6 @@ package handlespace
 
 import (
 	"slices"
-	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/prefetch"
 	"github.com/weir-lb/weir/registrar/wire"
@@ -124,7 +123,7 @@ func (p *pool) snapshot() *Pool {
 // expect has at hand what there is of a slot, here and beside the handlespace.
 func (p *pool) expect(slot uint32) {
 	if int(slot) < len(p.seats) {
-		prefetch.Line(unsafe.Pointer(&p.seats[slot]))
+		prefetch.Of(&p.seats[slot])
 	}
 	if p.soon != nil {
 		p.soon(int(slot))

@@ -71,7 +71,7 @@ func (x *index) next(at int) int { return (at + 1) & (len(x.keys) - 1) }
 // expect has at hand where an identifier is likely to be.
 func (x *index) expect(id wire.PEID) {
 	at := x.start(id)
-	prefetch.Pair(unsafe.Pointer(&x.keys[at]), unsafe.Pointer(&x.entries[at]))
+	prefetch.Few(unsafe.Pointer(&x.keys[at]), unsafe.Pointer(&x.entries[at]))
 }
 
 // find is where an identifier is until the next change, -1 if it is not in.

@@ -4,7 +4,6 @@ package policy
 
 import (
 	"math/rand/v2"
-	"unsafe"
 
 	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/prefetch"
@@ -116,7 +115,7 @@ func (s *Selector) Withdraw(but int) {
 // fetch fetches the entry of a slot.
 func fetch[T any](table []T, slot int) {
 	if slot < len(table) {
-		prefetch.Line(unsafe.Pointer(&table[slot]))
+		prefetch.Of(&table[slot])
 	}
 }
 

@@ -19,7 +19,7 @@ type entry struct {
 
 // width is how much a node holds, and scarce how little makes it join a neighbour.
 const (
-	width  = 64
+	width  = 32
 	scarce = width / 4
 )
 

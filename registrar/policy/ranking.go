@@ -102,7 +102,7 @@ func (r *ranking) fetch() {
 		return
 	}
 	later, sooner := r.order.soon()
-	prefetch.Line(unsafe.Pointer(&r.candidates[later]))
+	prefetch.Of(&r.candidates[later])
 	prefetch.Lines(unsafe.Pointer(r.candidates[sooner].element))
 }
 

@@ -106,7 +106,7 @@ func (t *tournament) soon() (later, sooner uint32) { return t.coming[0], t.comin
 // expect fetches what nearly every change of a slot needs.
 func (t *tournament) expect(slot int) {
 	if len(t.levels) > 1 && slot < len(t.levels[0]) {
-		prefetch.Lines(unsafe.Pointer(t.group(0, uint32(slot))))
+		fetch(t.levels[0], slot)
 		fetch(t.levels[1], slot/eight)
 	}
 }

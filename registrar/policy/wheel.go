@@ -73,7 +73,7 @@ func (w *wheel) choose(_ *rand.Rand, limit int, chosen []*handlespace.Element) [
 		m.advance()
 		w.order.set(first, m.item())
 		later, sooner := w.order.soon()
-		prefetch.Line(unsafe.Pointer(&w.next[later]))
+		prefetch.Of(&w.next[later])
 		prefetch.Lines(unsafe.Pointer(w.next[sooner].element))
 	}
 	return chosen

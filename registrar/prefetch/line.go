@@ -12,12 +12,23 @@ import "unsafe"
 //go:noescape
 func Line(p unsafe.Pointer)
 
-// Pair is Line of the line at p, and of that at q and the one after it.
+// Two is Line of both.
 //
 //go:noescape
-func Pair(p, q unsafe.Pointer)
+func Two(p, q unsafe.Pointer)
 
 // Lines is Line of four lines.
 //
 //go:noescape
 func Lines(p unsafe.Pointer)
+
+// Few is Line of two lines from p on, and of four from q on. They may go on behind what is there, where no pointer of ours may
+// point to.
+//
+//go:noescape
+func Few(p, q unsafe.Pointer)
+
+// Of asks for all of an object of at most two lines.
+func Of[T any](p *T) {
+	Two(unsafe.Pointer(p), unsafe.Add(unsafe.Pointer(p), unsafe.Sizeof(*p)-1))
+}

@@ -8,13 +8,12 @@ TEXT ·Line(SB), NOSPLIT, $0-8
 	PREFETCHT0 (AX)
 	RET
 
-// func Pair(p, q unsafe.Pointer)
-TEXT ·Pair(SB), NOSPLIT, $0-16
+// func Two(p, q unsafe.Pointer)
+TEXT ·Two(SB), NOSPLIT, $0-16
 	MOVQ p+0(FP), AX
 	MOVQ q+8(FP), BX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (BX)
-	PREFETCHT0 64(BX)
 	RET
 
 // func Lines(p unsafe.Pointer)
@@ -24,4 +23,16 @@ TEXT ·Lines(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
 	PREFETCHT0 192(AX)
+	RET
+
+// func Few(p, q unsafe.Pointer)
+TEXT ·Few(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ q+8(FP), BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	PREFETCHT0 128(BX)
+	PREFETCHT0 192(BX)
 	RET

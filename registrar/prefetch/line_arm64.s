@@ -8,13 +8,12 @@ TEXT ·Line(SB), NOSPLIT, $0-8
 	PRFM (R0), PLDL1KEEP
 	RET
 
-// func Pair(p, q unsafe.Pointer)
-TEXT ·Pair(SB), NOSPLIT, $0-16
+// func Two(p, q unsafe.Pointer)
+TEXT ·Two(SB), NOSPLIT, $0-16
 	MOVD p+0(FP), R0
 	MOVD q+8(FP), R1
 	PRFM (R0), PLDL1KEEP
 	PRFM (R1), PLDL1KEEP
-	PRFM 64(R1), PLDL1KEEP
 	RET
 
 // func Lines(p unsafe.Pointer)
@@ -24,4 +23,16 @@ TEXT ·Lines(SB), NOSPLIT, $0-8
 	PRFM 64(R0), PLDL1KEEP
 	PRFM 128(R0), PLDL1KEEP
 	PRFM 192(R0), PLDL1KEEP
+	RET
+
+// func Few(p, q unsafe.Pointer)
+TEXT ·Few(SB), NOSPLIT, $0-16
+	MOVD p+0(FP), R0
+	MOVD q+8(FP), R1
+	PRFM (R0), PLDL1KEEP
+	PRFM 64(R0), PLDL1KEEP
+	PRFM (R1), PLDL1KEEP
+	PRFM 64(R1), PLDL1KEEP
+	PRFM 128(R1), PLDL1KEEP
+	PRFM 192(R1), PLDL1KEEP
 	RET

@@ -9,8 +9,14 @@ import "unsafe"
 // Line does nothing.
 func Line(unsafe.Pointer) {}
 
-// Pair does nothing.
-func Pair(p, q unsafe.Pointer) {}
+// Two does nothing.
+func Two(p, q unsafe.Pointer) {}
+
+// Few does nothing.
+func Few(p, q unsafe.Pointer) {}
+
+// Of does nothing.
+func Of[T any](*T) {}
 
 // Lines does nothing.
 func Lines(unsafe.Pointer) {}
