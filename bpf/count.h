@@ -15,4 +15,13 @@ static __always_inline void count(enum verdict verdict, __u32 bytes)
 	}
 }
 
+static __always_inline void tally(enum tally what)
+{
+	__u32 key = what;
+	__u64 *n = bpf_map_lookup_elem(&tallies, &key);
+
+	if (n)
+		++*n;
+}
+
 #endif

@@ -57,11 +57,13 @@ static __always_inline __u32 sketch_add(__u32 row, __u32 hash, __u32 second)
 	return ++cell->count;
 }
 
-/* Whether the source may send another SYN in this second. */
-static __always_inline int source_may(const struct parameters *set, __be32 src, __u64 now)
+/* Whether the source may send another SYN in this second. Of IPv6 it is a whole /64, which one host
+ * may have. */
+static __always_inline int source_may(const struct parameters *set, const struct packet *p, __u64 now)
 {
 	__u32 second = now / NSEC_PER_SEC;
-	__u64 hash = siphash16(set->guard_key, src, second);
+	__u64 words[] = { is_v6(p) ? p->src.half[0] : address_word(&p->src), second };
+	__u64 hash = siphash(set->guard_key, words, 2);
 	__u32 a = sketch_add(0, hash, second), b = sketch_add(1, hash >> 32, second);
 
 	return (a < b ? a : b) <= set->source_per_second;
@@ -69,30 +71,25 @@ static __always_inline int source_may(const struct parameters *set, __be32 src, 
 
 static __always_inline __u32 challenge_mac(const struct parameters *set, const struct packet *p, __u64 epoch)
 {
-	__u64 addrs = (__u64)p->src << 32 | p->dst;
-	__u64 ports = (__u64)p->sport << 48 | (__u64)p->dport << 32 | (__u32)epoch;
-
-	return siphash16(set->guard_key, addrs, ports);
+	return siphash_packet(set->guard_key, p, epoch);
 }
 
-static __always_inline enum verdict challenge(struct xdp_md *ctx, const struct parameters *set, const struct packet *p, __u64 now)
+static __always_inline enum verdict challenge(const struct parameters *set, const struct packet *p, struct plan *plan, __u64 now)
 {
-	struct segment s = { .flags = TCP_FLAG_BYTE_SYN | TCP_FLAG_BYTE_ACK };
+	struct segment s = { .flags = TCP_SYN | TCP_ACK };
 
 	if (!spend(set, BUDGET_CHALLENGES, now))
 		return VERDICT_GUARD_GLOBAL_SPENT;
 	s.ack = challenge_mac(set, p, now >> CHALLENGE_EPOCH_SHIFT);
-	if (s.ack == bpf_ntohl(p->tcp->seq) + 1) /* would be accepted instead of answered: once in 2^32 */
+	if (s.ack == p->seq + 1) /* would be accepted instead of answered: once in 2^32 */
 		return VERDICT_GUARD_GLOBAL_SPENT;
-	if (reply(ctx, p, &s))
-		return VERDICT_GUARD_GLOBAL_SPENT;
-	return VERDICT_GUARD_CHALLENGED;
+	return answer(plan, &s, VERDICT_GUARD_CHALLENGED, VERDICT_GUARD_GLOBAL_SPENT);
 }
 
 static __always_inline int answers_challenge(const struct parameters *set, const struct packet *p, __u64 now)
 {
 	__u64 epoch = now >> CHALLENGE_EPOCH_SHIFT;
-	__u32 seq = bpf_ntohl(p->tcp->seq);
+	__u32 seq = p->seq;
 
 	return seq == challenge_mac(set, p, epoch) || seq == challenge_mac(set, p, epoch - 1);
 }
@@ -105,29 +102,29 @@ static __always_inline enum verdict guard_proof(const struct parameters *set, co
 	return VERDICT_GUARD_PROOF;
 }
 
-static __always_inline int is_proven(__be32 src, __u64 now)
+static __always_inline int is_proven(const struct address *src, __u64 now)
 {
-	__u64 *expires = bpf_map_lookup_elem(&proven, &src);
+	__u64 *expires = bpf_map_lookup_elem(&proven, src);
 
 	return expires && *expires > now;
 }
 
-static __always_inline enum verdict guard_syn(struct xdp_md *ctx, const struct parameters *set, const struct packet *p,
+static __always_inline enum verdict guard_syn(const struct parameters *set, const struct packet *p, struct plan *plan,
 					      const struct newcomer_key *key, __u64 now)
 {
 	struct newcomer fresh = { .expires = now + set->handshake_ns, .packets = set->handshake_packets };
 	enum verdict verdict;
 
-	if (!source_may(set, p->src, now))
+	if (!source_may(set, p, now))
 		return VERDICT_GUARD_SOURCE_SPENT;
-	if (is_proven(p->src, now)) {
+	if (is_proven(&p->src, now)) {
 		verdict = VERDICT_GUARD_PROVEN;
 		if (!spend(set, BUDGET_PROVEN, now))
 			return VERDICT_GUARD_GLOBAL_SPENT;
 	} else {
 		verdict = VERDICT_GUARD_NEWCOMER;
 		if (!spend(set, BUDGET_NEWCOMERS, now))
-			return challenge(ctx, set, p, now);
+			return challenge(set, p, plan, now);
 	}
 	bpf_map_update_elem(&newcomers, key, &fresh, BPF_ANY);
 	return verdict;
@@ -153,35 +150,40 @@ static __always_inline int is_admitted(const struct packet *p, __u64 now)
 }
 
 /* Impossible combinations that no stack sends to open, use or close a connection. */
-static __always_inline int bad_flags(const struct tcphdr *tcp)
+static __always_inline int bad_flags(__u8 flags)
 {
-	return (tcp->syn && (tcp->fin || tcp->rst)) || (tcp->rst && tcp->fin) || !(tcp->syn || tcp->ack || tcp->rst);
+	int syn = !!(flags & TCP_SYN), fin = !!(flags & TCP_FIN), rst = !!(flags & TCP_RST);
+
+	return syn + fin + rst > 1 || !(flags & (TCP_SYN | TCP_ACK | TCP_RST));
 }
 
-static __always_inline enum verdict guard(struct xdp_md *ctx, const struct packet *p)
+/* A function of its own, which the verifier goes through once. Returns enum verdict. */
+__noinline int guard(const struct packet *p, struct plan *plan)
 {
-	struct newcomer_key key = { .src = p->src, .dst = p->dst, .sport = p->sport, .dport = p->dport };
-	__u64 now = bpf_ktime_get_coarse_ns();
 	__u32 zero = 0;
 	const struct parameters *set = bpf_map_lookup_elem(&settings, &zero);
+	__u64 now = bpf_ktime_get_coarse_ns();
 
+	if (!p || !plan || !set)
+		return VERDICT_GUARD_MALFORMED;
+	struct newcomer_key key = { .src = p->src, .dst = p->dst, .sport = p->sport, .dport = p->dport };
 	if (p->protocol != IPPROTO_TCP)
 		return VERDICT_GUARD_NOT_TCP;
 	if (p->fragment)
 		return VERDICT_GUARD_FRAGMENT;
-	if (!set || !p->tcp || bad_flags(p->tcp))
+	if (!p->whole || bad_flags(p->flags))
 		return VERDICT_GUARD_MALFORMED;
 	if (is_admitted(p, now))
 		return VERDICT_GUARD_ADMITTED;
-	if (p->tcp->syn && !p->tcp->ack)
-		return guard_syn(ctx, set, p, &key, now);
+	if ((p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		return guard_syn(set, p, plan, &key, now);
 	/* Even of a known connection: its SYN may have got in once and been challenged the next time. */
-	if (p->tcp->rst && answers_challenge(set, p, now))
+	if (p->flags & TCP_RST && answers_challenge(set, p, now))
 		return guard_proof(set, p, now);
 	struct newcomer *n = bpf_map_lookup_elem(&newcomers, &key);
 	if (n)
 		return guard_newcomer(n, now);
-	return p->tcp->rst ? VERDICT_GUARD_FALSE_PROOF : VERDICT_GUARD_UNKNOWN_FLOW;
+	return p->flags & TCP_RST ? VERDICT_GUARD_FALSE_PROOF : VERDICT_GUARD_UNKNOWN_FLOW;
 }
 
 #endif

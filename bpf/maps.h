@@ -10,32 +10,42 @@
 #include "types.h"
 
 #define SELECTION_SLOTS 65537 /* prime, as Maglev's tables need */
-#define MAX_SERVICES 4096
+#define SELECTION_CELLS ((SELECTION_SLOTS + CELL_SLOTS - 1) / CELL_SLOTS)
+#define MAX_SERVICES 16384
+#define MAX_ELEMENTS 65536 /* rows are 16 bits wide in flows */
 #define SKETCH_CELLS 65536 /* a row; a power of two */
 #define SKETCH_ROWS 2
 
 /* Written by the agent, read per packet. Full: the agent refuses the configuration. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct endpoint_key);
-	__type(value, struct endpoint);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENDPOINT_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct endpoint_bucket);
 } endpoints SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct service);
+} services SEC(".maps");
 
 /* Written by the agent, read per packet. Full: the element is left out and the agent says so. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16384);
+	__uint(max_entries, MAX_ELEMENTS);
 	__type(key, __u32);
 	__type(value, struct element);
 } elements SEC(".maps");
 
 struct selection {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SELECTION_SLOTS);
+	__uint(max_entries, SELECTION_CELLS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u32); /* index into elements; 0: none */
+	__uint(value_size, sizeof(struct selection_cell));
 };
 
 /* One selection table a service: filled by the agent, then swapped in whole. */
@@ -46,14 +56,24 @@ struct {
 	__array(values, struct selection);
 } selections SEC(".maps");
 
-/* Written and read per packet, swept by the agent. Full: the least recently used entry goes.
- * The agent sets max_entries (flows.max, twice: one entry a direction). */
+/* Written and read per packet, swept by the agent through its memory, which makes it as large as
+ * the configuration says. Full: no entry of a live flow goes; see flow.h. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 2097152);
-	__type(key, struct flow_key);
-	__type(value, struct flow);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_bucket);
 } flows SEC(".maps");
+
+/* Beside flows, of the same size; written when an IPv6 flow begins, read by the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_client);
+} flow_clients SEC(".maps");
 
 /* Interfaces that take redirected packets, by ifindex; written by the agent. */
 struct {
@@ -62,6 +82,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } tx_ports SEC(".maps");
+
+/* Written by the agent, read per packet. What it holds ends by itself when the agent does. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct uplinks);
+} uplinks SEC(".maps");
 
 /* Authenticated sessions' peers; value: expiry. Written by the agent, cleared when it starts
  * (its sessions died with it). Full: the agent logs it and the session stays a newcomer. */
@@ -85,7 +113,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
-	__type(key, __u32);
+	__type(key, struct address);
 	__type(value, __u64);
 } proven SEC(".maps");
 
@@ -120,5 +148,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct count);
 } counters SEC(".maps");
+
+/* One row a tally, as counters. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TALLY_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} tallies SEC(".maps");
 
 #endif

@@ -4,67 +4,120 @@
 #define WEIR_NAT_H
 
 #include "parse.h"
+#include "plan.h"
 
-struct endpoint_addr {
-	__be32 addr;
-	__be16 port;
-};
+/* A difference of checksums: the sum of 32-bit words, to be folded; 2^32 of them fit. */
+typedef __u64 csum_diff;
+
+static __always_inline csum_diff csum_diff32(__be32 from, __be32 to)
+{
+	return (csum_diff)(__u32)~from + to;
+}
+
+static __always_inline csum_diff csum_diff16(__be16 from, __be16 to)
+{
+	return (csum_diff)(__u16)~from + to;
+}
+
+static __always_inline csum_diff csum_diff_address(const struct address *from, const struct address *to, int v6)
+{
+	csum_diff sum = csum_diff32(from->half[1] >> 32, to->half[1] >> 32);
+
+	if (v6)
+		sum += csum_diff32(from->half[1], to->half[1]) + csum_diff32(from->half[0] >> 32, to->half[0] >> 32) +
+		       csum_diff32(from->half[0], to->half[0]);
+	return sum;
+}
 
 /* RFC 1624 equation 3: HC' = ~(~HC + ~m + m'). */
-static __always_inline __u16 csum_update(__u16 check, __u32 sum)
+static __always_inline __u16 csum_update(__u16 check, csum_diff sum)
 {
 	sum += (__u16)~check;
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum;
 }
 
-static __always_inline __u32 csum_diff32(__be32 from, __be32 to)
+static __always_inline void nat_checksum(__u16 *check, csum_diff diff)
 {
-	return (__u16)~from + (__u16)~(from >> 16) + (__u16)to + (__u16)(to >> 16);
+	*check = csum_update(*check, diff);
 }
 
-static __always_inline __u32 csum_diff16(__be16 from, __be16 to)
+/* UDP's checksum of 0 says that the sender computed none, so that one that is 0 is sent as 0xffff. */
+static __always_inline void nat_udp_checksum(__u16 *check, csum_diff diff)
 {
-	return (__u16)~from + to;
+	if (!*check)
+		return;
+	nat_checksum(check, diff);
+	if (!*check)
+		*check = 0xffff;
 }
 
-static __always_inline void nat_transport_csum(const struct packet *p, __u32 diff)
-{
-	if (p->tcp) {
-		p->tcp->check = csum_update(p->tcp->check, diff);
-	} else if (p->udp && p->udp->check) { /* 0: the sender computed none */
-		__u16 check = csum_update(p->udp->check, diff);
+/* Where a packet's headers are; ip or ip6 by its family. */
+struct headers {
+	struct ethhdr *eth;
+	struct iphdr *ip;
+	struct ipv6hdr *ip6;
+	union {
+		__be16 *ports; /* source, destination */
+		struct tcphdr *tcp;
+		struct udphdr *udp;
+	};
+};
 
-		p->udp->check = check ? check : 0xffff;
+/* Finds the headers of a packet that was parsed as TCP or UDP with a whole header; 0 never, but the
+ * verifier does not know that. */
+static __always_inline int headers_of(struct xdp_md *ctx, const struct packet *p, struct headers *h)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 l3 = p->l3 & 0x1f, l4 = p->l4 & 0x3fff;
+
+	h->eth = data;
+	h->ip = data + l3;
+	h->ip6 = data + l3;
+	h->ports = data + l4;
+	return (void *)(h->eth + 1) <= end && (void *)(h->ip + 1) <= end && (void *)(h->udp + 1) <= end;
+}
+
+/* Rewrites the source or the destination: the address in the network header, and the port. 0: the
+ * packet is shorter than it was parsed, which it is not. */
+static __always_inline int nat_rewrite(struct xdp_md *ctx, const struct packet *p, struct headers *h, int source, const struct address *to, __be16 port)
+{
+	void *end = (void *)(long)ctx->data_end;
+	const struct address *from = source ? &p->src : &p->dst;
+	csum_diff diff = csum_diff_address(from, to, is_v6(p));
+
+	if (is_v6(p)) {
+		if ((void *)(h->ip6 + 1) > end)
+			return 0;
+		__builtin_memcpy(source ? &h->ip6->saddr : &h->ip6->daddr, to, sizeof(*to));
+	} else {
+		nat_checksum(&h->ip->check, diff);
+		*(source ? &h->ip->saddr : &h->ip->daddr) = address_word(to);
 	}
+	diff += csum_diff16(source ? p->sport : p->dport, port);
+	if (p->protocol == IPPROTO_TCP) {
+		if ((void *)(h->tcp + 1) > end)
+			return 0;
+		nat_checksum(&h->tcp->check, diff);
+	} else {
+		nat_udp_checksum(&h->udp->check, diff);
+	}
+	h->ports[source ? 0 : 1] = port;
+	return 1;
 }
 
-static __always_inline void nat_destination(const struct packet *p, const struct endpoint_addr *to)
+static __always_inline void decrement_ttl(const struct packet *p, struct headers *h)
 {
-	__u32 addr = csum_diff32(p->dst, to->addr);
-
-	p->ip->check = csum_update(p->ip->check, addr);
-	p->ip->daddr = to->addr;
-	nat_transport_csum(p, addr + csum_diff16(p->dport, to->port));
-	p->ports[1] = to->port;
-}
-
-static __always_inline void nat_source(const struct packet *p, const struct endpoint_addr *to)
-{
-	__u32 addr = csum_diff32(p->src, to->addr);
-
-	p->ip->check = csum_update(p->ip->check, addr);
-	p->ip->saddr = to->addr;
-	nat_transport_csum(p, addr + csum_diff16(p->sport, to->port));
-	p->ports[0] = to->port;
-}
-
-static __always_inline void decrement_ttl(struct iphdr *ip)
-{
+	if (is_v6(p)) {
+		h->ip6->hop_limit--;
+		return;
+	}
 	/* TTL is the high byte of its 16-bit word. */
-	ip->check = csum_update(ip->check, csum_diff16(bpf_htons(0x0100), 0));
-	ip->ttl--;
+	nat_checksum(&h->ip->check, csum_diff16(bpf_htons(0x0100), 0));
+	h->ip->ttl--;
 }
 
 #endif

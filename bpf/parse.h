@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Ethernet, IPv4 and the ports, once per packet. Every later stage reads struct packet. */
+/* Ethernet with up to two VLAN tags, IPv4 or IPv6, and the ports, once per packet. Every later
+ * stage reads struct packet. */
 #ifndef WEIR_PARSE_H
 #define WEIR_PARSE_H
 
@@ -7,37 +8,68 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "address.h"
 #include "types.h"
 
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff
+#define IP6_MF 0x0001
+#define IP6_OFFSET 0xfff8
+#define MAX_EXTENSIONS 6 /* of one packet; RFC 8200 4.1 recommends each at most once, one twice */
 
-/* What the stages need of a packet. The pointers are valid until bpf_xdp_adjust_*; tcp or
- * udp is set when that header is whole, and neither otherwise. */
+struct vlan_tag {
+	__be16 tci;
+	__be16 next; /* EtherType of what follows */
+};
+
+struct fragment_header {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset;
+	__be32 id;
+};
+
+/* What the stages need of a packet: numbers only, so that they can be functions that are verified
+ * once. The packet is read here, and written by carry.h and reply.h. */
 struct packet {
-	struct ethhdr *eth;
-	struct iphdr *ip;
-	__be16 *ports; /* source, destination: at the same place in every protocol that has them */
-	struct tcphdr *tcp;
-	struct udphdr *udp;
-	__be32 src;
-	__be32 dst;
+	struct address src;
+	struct address dst;
+	__u64 v6;        /* 1: IPv6 */
+	__u32 frame_len; /* bytes of the whole frame */
+	__u32 seq;       /* TCP */
+	__u32 ack;
 	__be16 sport;
 	__be16 dport;
+	__u16 ip_len;  /* bytes from the network header on, by itself */
+	__u16 l4;      /* where the transport header begins */
+	__u16 payload; /* TCP: bytes behind the header, by the IP header's length */
+	__u8 l3;       /* where the network header begins: behind the VLAN tags */
 	__u8 protocol;
-	__u8 fragment;   /* the first of several: ports are there, the rest is not */
-	__u16 frame_len; /* bytes of the whole frame */
-	__u16 payload;   /* TCP: bytes behind the header, by the IP header's length */
+	__u8 fragment; /* the first of several: ports are there, the rest is not */
+	__u8 whole;    /* the transport header is there, and its length fits */
+	__u8 flags;    /* TCP_*, when it is whole */
+	__u8 ttl;
 };
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+static __always_inline int is_v6(const struct packet *p)
+{
+	return p->v6;
+}
 
 enum parsed {
 	PARSED,           /* addresses and ports are known */
-	PARSED_OTHER,     /* not IPv4, or a protocol without ports */
+	PARSED_OTHER,     /* not IP, or a protocol without ports */
 	PARSED_FRAGMENT,  /* a later fragment: no ports */
 	PARSED_MALFORMED, /* truncated, or lengths that contradict each other */
 };
@@ -48,67 +80,197 @@ static __always_inline int has_ports(__u8 protocol)
 	       protocol == IPPROTO_DCCP || protocol == IPPROTO_UDPLITE;
 }
 
-/* Sets tcp or udp, when the header is whole and its length fits the datagram. */
-static __always_inline void parse_transport(struct packet *p, void *l4, void *end, __u32 l4_len)
+static __always_inline int is_tag(__be16 type)
 {
-	if (p->protocol == IPPROTO_TCP) {
-		struct tcphdr *tcp = l4;
-
-		if ((void *)(tcp + 1) > end)
-			return;
-		__u32 header = tcp->doff * 4;
-		if (header < sizeof(*tcp) || header > l4_len)
-			return;
-		p->tcp = tcp;
-		p->payload = l4_len - header;
-	} else if (p->protocol == IPPROTO_UDP) {
-		struct udphdr *udp = l4;
-
-		if ((void *)(udp + 1) > end)
-			return;
-		__u32 len = bpf_ntohs(udp->len);
-		if (len < sizeof(*udp) || len > l4_len)
-			return;
-		p->udp = udp;
-	}
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
 }
 
-static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
+static __always_inline int is_extension(__u8 protocol)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ethhdr *eth = data;
-	struct iphdr *ip = (void *)(eth + 1);
+	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING || protocol == IPPROTO_DSTOPTS ||
+	       protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_AH;
+}
 
-	p->frame_len = end - data;
-	if ((void *)(eth + 1) > end)
+/* UDP-Lite has the checksum's coverage instead of a length (RFC 3828 3.1): 0 is all of it. */
+static __always_inline void parse_udp(struct packet *p, const struct udphdr *udp, void *end, __u32 l4_len)
+{
+	if ((void *)(udp + 1) > end)
+		return;
+	__u32 len = bpf_ntohs(udp->len);
+	if (p->protocol == IPPROTO_UDPLITE && !len)
+		len = l4_len;
+	p->whole = len >= sizeof(*udp) && len <= l4_len;
+}
+
+static __always_inline void parse_tcp(struct packet *p, const struct tcphdr *tcp, void *end, __u32 l4_len)
+{
+	if ((void *)(tcp + 1) > end)
+		return;
+	__u32 header = tcp->doff * 4;
+	if (header < sizeof(*tcp) || header > l4_len)
+		return;
+	p->whole = 1;
+	p->flags = ((const __u8 *)tcp)[13];
+	p->seq = bpf_ntohl(tcp->seq);
+	p->ack = bpf_ntohl(tcp->ack_seq);
+	p->payload = l4_len - header;
+}
+
+static __always_inline enum parsed parse_ports(struct packet *p, void *data, __u32 at, void *end, __u32 l4_len)
+{
+	__be16 *ports = data + at;
+
+	if (l4_len < 2 * sizeof(*ports) || (void *)(ports + 2) > end)
 		return PARSED_MALFORMED;
-	if (eth->h_proto != bpf_htons(ETH_P_IP))
-		return PARSED_OTHER;
+	p->l4 = at;
+	p->sport = ports[0];
+	p->dport = ports[1];
+	if (p->protocol == IPPROTO_TCP)
+		parse_tcp(p, (void *)ports, end, l4_len);
+	else if (p->protocol == IPPROTO_UDP || p->protocol == IPPROTO_UDPLITE)
+		parse_udp(p, (void *)ports, end, l4_len);
+	return PARSED;
+}
+
+static __always_inline enum parsed parse_v4(struct packet *p, void *data, __u32 l3, void *end)
+{
+	struct iphdr *ip = data + l3;
+
 	if ((void *)(ip + 1) > end)
 		return PARSED_MALFORMED;
 	__u32 header = ip->ihl * 4, total = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || header < sizeof(*ip) || total < header || (void *)ip + total > end)
 		return PARSED_MALFORMED;
 
-	p->eth = eth;
-	p->ip = ip;
-	p->src = ip->saddr;
-	p->dst = ip->daddr;
+	p->src = address_v4(ip->saddr);
+	p->dst = address_v4(ip->daddr);
 	p->protocol = ip->protocol;
+	p->ttl = ip->ttl;
+	p->ip_len = total;
 	if (!has_ports(ip->protocol))
 		return PARSED_OTHER;
 	if (ip->frag_off & bpf_htons(IP_OFFSET))
 		return PARSED_FRAGMENT;
 	p->fragment = (ip->frag_off & bpf_htons(IP_MF)) != 0;
+	return parse_ports(p, data, l3 + header, end, total - header);
+}
 
-	__be16 *ports = (void *)ip + header;
-	if (total < header + 2 * sizeof(*ports) || (void *)(ports + 2) > end)
+/* Where the network header begins behind VLAN tags, and its EtherType in the upper 16 bits; -1: truncated.
+ * A function of its own, as skip_extensions: the verifier goes through what follows once, and not
+ * once for each number of tags. */
+__noinline int skip_tags(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct vlan_tag *tag = data + sizeof(struct ethhdr);
+
+	if ((void *)(tag + 1) > end)
+		return -1;
+	__be16 type = tag->next;
+	if (!is_tag(type))
+		return type << 16 | (sizeof(struct ethhdr) + sizeof(*tag));
+	tag++;
+	if ((void *)(tag + 1) > end)
+		return -1;
+	return tag->next << 16 | (sizeof(struct ethhdr) + 2 * sizeof(*tag));
+}
+
+#define SKIPPED_FIRST 0x1000000 /* a first fragment */
+#define SKIPPED_LATER 0x2000000 /* a later one: no transport header */
+
+/* Goes through the extension headers behind an IPv6 header that begins at l3 (RFC 8200 4). Returns
+ * where the transport header begins, its protocol in bits 16 to 23, and SKIPPED_*; -1: malformed. */
+__noinline int skip_extensions(struct xdp_md *ctx, __u32 l3)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ipv6hdr *ip6 = data + (l3 & 0x1f);
+	__u32 flags = 0, at = (l3 & 0x1f) + sizeof(*ip6);
+
+	if ((void *)(ip6 + 1) > end)
+		return -1;
+	__u8 next = ip6->nexthdr;
+	for (int i = 0; i < MAX_EXTENSIONS && is_extension(next); i++) {
+		struct fragment_header *f = data + (at & 0x3fff);
+		__u32 size = sizeof(*f);
+
+		if ((void *)(f + 1) > end) /* all have at least 8 bytes */
+			return -1;
+		__u8 len = ((__u8 *)f)[1];
+		if (next == IPPROTO_FRAGMENT) {
+			if (f->offset & bpf_htons(IP6_OFFSET))
+				return flags | SKIPPED_LATER | f->next << 16 | at;
+			if (f->offset & bpf_htons(IP6_MF))
+				flags = SKIPPED_FIRST;
+		} else if (next == IPPROTO_AH) {
+			size = (len + 2) * 4;
+		} else {
+			size = (len + 1) * 8;
+		}
+		next = f->next;
+		at += size;
+	}
+	return flags | next << 16 | at;
+}
+
+static __always_inline enum parsed parse_v6(struct xdp_md *ctx, struct packet *p, __u32 l3)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ipv6hdr *ip6 = data + l3;
+	__u32 at = l3 + sizeof(*ip6);
+
+	if ((void *)(ip6 + 1) > end)
 		return PARSED_MALFORMED;
-	p->ports = ports;
-	p->sport = ports[0];
-	p->dport = ports[1];
-	parse_transport(p, ports, end, total - header);
-	return PARSED;
+	__u32 whole = at + bpf_ntohs(ip6->payload_len);
+	if (ip6->version != 6 || data + whole > end)
+		return PARSED_MALFORMED;
+
+	p->v6 = 1;
+	p->src = address_v6(&ip6->saddr);
+	p->dst = address_v6(&ip6->daddr);
+	p->protocol = ip6->nexthdr;
+	p->ttl = ip6->hop_limit;
+	p->ip_len = whole - l3;
+	if (is_extension(p->protocol)) {
+		int skipped = skip_extensions(ctx, l3);
+
+		if (skipped < 0)
+			return PARSED_MALFORMED;
+		p->protocol = skipped >> 16;
+		p->fragment = (skipped & SKIPPED_FIRST) != 0;
+		at = skipped & 0x3fff;
+		if (has_ports(p->protocol) && skipped & SKIPPED_LATER)
+			return PARSED_FRAGMENT;
+		if (at > whole)
+			return PARSED_MALFORMED;
+	}
+	if (!has_ports(p->protocol))
+		return PARSED_OTHER;
+	return parse_ports(p, data, at, end, whole - at);
+}
+
+static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	__u32 l3 = sizeof(*eth);
+
+	p->frame_len = end - data;
+	if ((void *)(eth + 1) > end)
+		return PARSED_MALFORMED;
+	__be16 type = eth->h_proto;
+	if (is_tag(type)) {
+		int skipped = skip_tags(ctx);
+
+		if (skipped < 0)
+			return PARSED_MALFORMED;
+		l3 = skipped & 0x1f;
+		type = skipped >> 16;
+	}
+	p->l3 = l3;
+	if (type == bpf_htons(ETH_P_IP))
+		return parse_v4(p, data, l3, end);
+	if (type == bpf_htons(ETH_P_IPV6))
+		return parse_v6(ctx, p, l3);
+	return PARSED_OTHER;
 }
 
 #endif

@@ -35,9 +35,9 @@ enum verdict {
 	VERDICT_STEER_NO_ELEMENT,    /* DROP: the pool has no element (UDP) */
 	VERDICT_STEER_LOST,          /* DROP: a RST towards an element that is lost */
 	VERDICT_STEER_STRAY,         /* DROP: a RST that belongs to no flow */
-	VERDICT_STEER_NO_ROUTE,      /* DROP: no route to the next hop, or larger than its MTU */
+	VERDICT_STEER_NO_ROUTE,      /* DROP: no route to the next hop, no neighbour (but for NAT), or larger than its MTU */
 	VERDICT_STEER_NAT_CONFLICT,  /* DROP: the client's port is in use at every element tried */
-	VERDICT_STEER_TABLE_FULL,    /* DROP: the flow table took no entry */
+	VERDICT_STEER_TABLE_FULL,    /* DROP: the flow table has no place but those of live flows */
 	VERDICT_STEER_TTL,           /* PASS: the stack answers time exceeded */
 	VERDICT_STEER_MALFORMED,     /* DROP: impossible header lengths at a service */
 	VERDICT_MAX,
@@ -48,26 +48,65 @@ struct count {
 	__u64 bytes; /* of the frame as received */
 };
 
-/* endpoints: what listens at an address and port of ours. */
-enum endpoint_kind {
-	ENDPOINT_GUARDED = 1, /* the registrar's own socket, behind the guard */
-	ENDPOINT_SERVICE = 2, /* a VIP that is steered */
+/* What happens beside a packet's verdict. */
+enum tally {
+	TALLY_FLOW_EVICTED,  /* a flow that was only opening gave its entry to a new one */
+	TALLY_FLOW_UNSTORED, /* a flow went on without an entry: the table had no place for it */
+	TALLY_MAX,
 };
 
-struct endpoint_key {
-	__be32 addr;
+/* An address of either family: IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), as it lies in memory. */
+struct address {
+	__u64 half[2];
+};
+
+/* endpoints: what listens at an address and port of ours, or answers behind us. A hash table of
+ * cache lines: a slot's tag is the lower half of tuple_hash, the bucket is chosen by the upper
+ * one. What a full bucket does not take is in one of the next. */
+#define ENDPOINT_BUCKETS 8192
+#define ENDPOINT_SLOTS 8
+
+enum endpoint_probes {
+	ENDPOINT_PROBES = 4, /* buckets that an entry may be in */
+};
+
+enum endpoint_kind {
+	ENDPOINT_GUARDED = 1, /* the registrar's own socket, behind the guard; a row of services */
+	ENDPOINT_SERVICE = 2, /* a VIP that is steered; a row of services */
+	ENDPOINT_SERVER = 3,  /* elements answer from there; no row */
+};
+
+struct endpoint_slot {
+	__u32 tag; /* 0: free */
+	__u16 row;
+	__u8 kind;  /* enum endpoint_kind */
+	__u8 probe; /* how many buckets behind its own it is */
+};
+
+struct endpoint_bucket {
+	struct endpoint_slot slots[ENDPOINT_SLOTS];
+};
+
+/* How a service's packets reach its elements. */
+enum mode {
+	MODE_NAT = 0, /* the destination becomes the element's, and the way back is by the gateway */
+	MODE_DSR = 1, /* unchanged, in a frame to the element, which has the VIP and answers by itself */
+};
+
+/* services: one row a VIP, port and protocol; a guarded port has one too. Row 0 is never used. */
+struct service {
+	struct address addr;
 	__be16 port;
 	__u8 protocol; /* IPPROTO_* */
-	__u8 pad;
-};
-
-struct endpoint {
-	__u32 kind;    /* enum endpoint_kind */
-	__u32 service; /* index into selections; 0 for a guarded port */
+	__u8 kind;     /* enum endpoint_kind; 0: free */
+	__u32 slots;   /* of its selection table */
+	__u8 mode;     /* enum mode */
+	__u8 pad[39];
 };
 
 /* elements: one row an element of a service. Row 0 is never used. From DRAINING on, flows that
- * the element has are forwarded to it; below, their clients are reset. */
+ * the element has are forwarded to it; below, their clients are reset. A row that was freed is not
+ * used again before the flows that name it are gone from the table. */
 enum element_state {
 	ELEMENT_FREE = 0,     /* no element */
 	ELEMENT_LOST = 1,     /* unreachable */
@@ -76,63 +115,119 @@ enum element_state {
 	ELEMENT_ACTIVE = 4,   /* new flows too */
 };
 
-struct element {
-	__be32 addr;
-	__be16 port;
-	__u8 protocol;
-	__u8 state;       /* enum element_state */
-	__u32 pe;         /* PE identifier (RFC 5354 3.14) */
-	__u32 service;
-	__u32 generation; /* counts the row's users: a flow of an earlier one does not match */
-	__u32 weight;
-};
-
-/* flows: two entries a flow, one for each direction of NAT. */
-enum flow_direction {
-	FLOW_FORWARD = 0, /* key is client -> VIP, the value names the element's address */
-	FLOW_RETURN = 1,  /* key is element -> client, the value names the VIP */
-};
-
-enum flow_state {
-	FLOW_SYN = 1,         /* opened by a SYN, nothing else seen */
-	FLOW_ESTABLISHED = 2,
-	FLOW_CLOSING = 3,     /* FIN seen in this direction */
-	FLOW_RESET = 4,       /* RST seen in this direction */
-};
-
-struct flow_key {
-	__be32 src;
-	__be32 dst;
-	__be16 sport;
-	__be16 dport;
-	__u8 protocol;
-	__u8 direction; /* enum flow_direction */
+/* The next hop of a packet: what the kernel's routes and neighbours say, kept fresh by the agent. */
+struct hop {
+	__u32 ifindex; /* 0: not known; ask the kernel */
+	__u8 dmac[6];
+	__u8 smac[6];
+	__u16 mtu;
 	__u16 pad;
 };
 
-struct flow {
-	__be32 addr; /* rewrite destination (forward) or source (return) to this */
+struct element {
+	struct address addr;
 	__be16 port;
-	__u8 state;  /* enum flow_state */
+	__u8 protocol;
+	__u8 state;   /* enum element_state */
+	__u32 pe;     /* PE identifier (RFC 5354 3.14) */
+	__u32 weight;
+	__u16 service;
+	__u8 mode;    /* enum mode, the service's */
 	__u8 pad;
-	__u32 element;
-	__u32 generation; /* the element row's when the flow began */
-	__u32 seen;       /* last packet, in ticks of 2^30 ns of the monotonic clock */
-	__u32 client_ack; /* host order; the client's last acknowledgement: the one sequence number a RST to it may carry (RFC 5961 3.2) */
+	struct hop hop;
+	__u8 more[12];
+};
+
+/* uplinks: the ways to the clients. Of a family's, the first whose prefix fits is a client's. */
+#define MAX_UPLINKS 8
+
+struct uplink {
+	struct address prefix;
+	struct address mask;
+	struct hop hop; /* of ifindex 0: its hosts are reached each by itself, or by several ways */
+};
+
+struct uplinks {
+	struct uplink v4[MAX_UPLINKS]; /* the last one that is used has a mask of 0 */
+	struct uplink v6[MAX_UPLINKS];
+	__u32 until;                   /* the tick after which no hop here or of an element counts */
+	__u32 pad;
+};
+
+/* selections: a table's slots are rows of elements, four a cell; 0: none. */
+#define CELL_SLOTS 4
+struct selection_cell {
+	__u16 elements[CELL_SLOTS];
+};
+
+/* flows: buckets of one cache line, shared by all CPUs without a lock. An entry is found by its
+ * client and its service, and on the way back by its client and its element.
+ *
+ * A writer makes an entry its own by a compare-and-swap of the second word to FLOW_BUSY, writes the
+ * key, and publishes the second word. A reader compares the key again after it has read the second
+ * word: if it still is the same one, the two belong together. */
+#define FLOW_WAYS 4
+
+enum flow_state {
+	FLOW_EMPTY = 0,           /* never used, since the bucket was last seen without a second choice */
+	FLOW_BUSY = 1,            /* being written */
+	FLOW_DEAD = 2,            /* free, but flows that belong here are in their second bucket */
+	FLOW_OPENING = 3,         /* nothing seen but what opened it */
+	FLOW_ANSWERED = 4,        /* NAT: the element has answered, the client not yet; else the client has gone on */
+	FLOW_ESTABLISHED = 5,
+	FLOW_CLIENT_CLOSED = 6,   /* FIN of the client */
+	FLOW_ELEMENT_CLOSED = 7,  /* FIN of the element (NAT) */
+	FLOW_CLOSED = 8,          /* both */
+	FLOW_RESET = 9,           /* RST of either */
+	FLOW_STATES = 10,
+};
+
+/* What a flow's timeouts depend on, beside its state. */
+enum flow_class {
+	FLOW_TCP = 0,
+	FLOW_UDP = 1, /* and UDP-Lite */
+	FLOW_SCTP = 2,
+	FLOW_DCCP = 3,
+	FLOW_CLASSES = 4,
+};
+
+struct flow {
+	__u64 key;     /* tuple_hash of the client's address, port and protocol */
+	__u16 seen;    /* the last packet, in ticks, modulo 2^16 */
+	__u16 element; /* row */
+	__u16 service; /* row */
+	__u8 state;    /* enum flow_state; FLOW_CLASS_SHIFT: enum flow_class; FLOW_V6: the client is in flow_clients */
+	__u8 version;  /* counts the entry's users, for compare-and-swap */
+};
+#define FLOW_STATE_MASK 0x0f
+#define FLOW_CLASS_SHIFT 4
+#define FLOW_V6 0x80
+
+struct flow_bucket {
+	struct flow ways[FLOW_WAYS];
+};
+
+/* flow_clients: whose IPv6 flow it is, beside each entry of flows. An IPv4 client follows from the
+ * key, which is a bijection of it. */
+struct flow_client {
+	struct address addr[FLOW_WAYS];
+	__be16 port[FLOW_WAYS];
 };
 
 /* The guard. Times are nanoseconds of the coarse monotonic clock. */
 struct peer_key {
-	__be32 addr;
+	struct address addr;
 	__be16 port;
 	__be16 local_port; /* the guarded port */
+	__u32 pad;
 };
 
 struct newcomer_key {
-	__be32 src;
-	__be32 dst;
+	struct address src;
+	struct address dst;
 	__be16 sport;
 	__be16 dport;
+	__u32 pad;
 };
 
 struct newcomer {
@@ -163,11 +258,13 @@ struct rate {
 struct parameters {
 	__u64 select_key[2];    /* SipHash key of the selection: secret, kept across restarts */
 	__u64 guard_key[2];     /* SipHash key of challenges and of the sketch */
+	__u64 tuple_key[4];     /* of tuple_hash: secret, kept as long as flows are; 1 to 3 are odd */
 	struct rate rates[BUDGET_MAX];
 	__u64 handshake_ns;     /* how long a connection may live before it is admitted */
 	__u64 proven_ns;        /* how long a proven address stays proven */
 	__u32 source_per_second;
 	__u32 handshake_packets;
+	__u16 timeouts[FLOW_CLASSES][FLOW_STATES]; /* ticks that a flow may be silent */
 };
 
 #endif

@@ -1,11 +1,22 @@
 //go:build ignore
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* One program an interface: parse -> guard or steer -> one verdict -> one count -> one action. */
+/* One program an interface: parse -> guard or steer -> carry or reply -> one verdict, one count, one action. */
 #include "guard.h"
+#include "carry.h"
 #include "count.h"
+#include "endpoint.h"
 #include "steer.h"
 
-static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p)
+static __always_inline enum verdict guarded(const struct packet *p, struct plan *plan, __u16 row)
+{
+	const struct service *s = service_row(row);
+
+	if (!s || !service_is(s, &p->dst, p->dport, p->protocol))
+		return VERDICT_NOT_OURS;
+	return guard(p, plan);
+}
+
+static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p, struct plan *plan)
 {
 	switch (parse(ctx, p)) {
 	case PARSED:
@@ -17,17 +28,23 @@ static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p)
 	default:
 		return VERDICT_MALFORMED;
 	}
-	struct endpoint_key key = { .addr = p->dst, .port = p->dport, .protocol = p->protocol };
-	struct endpoint *at = bpf_map_lookup_elem(&endpoints, &key);
-	if (!at)
-		return steer_return(ctx, p);
-	if (at->kind == ENDPOINT_GUARDED)
-		return guard(ctx, p);
-	return steer_service(ctx, p, at->service);
+	__u32 zero = 0;
+	const struct parameters *set = bpf_map_lookup_elem(&settings, &zero);
+	if (!set)
+		return VERDICT_NOT_OURS;
+	const struct endpoint_slot *at = endpoint_find(tuple_hash(set->tuple_key, &p->dst, p->dport, p->protocol, is_v6(p)), 0);
+	if (at && at->kind == ENDPOINT_SERVICE)
+		return steer_service(set, p, plan, at->row);
+	if (at && at->kind == ENDPOINT_GUARDED)
+		return guarded(p, plan, at->row);
+	at = endpoint_find(tuple_hash(set->tuple_key, &p->src, p->sport, p->protocol, is_v6(p)), 1);
+	if (at)
+		return steer_return(set, p, plan);
+	return p->fragment ? VERDICT_FRAGMENT : VERDICT_NOT_OURS;
 }
 
-/* What the kernel does with a packet of this verdict. */
-static __always_inline int action(enum verdict verdict)
+/* What the kernel does with a packet of this verdict, but for those that are carried. */
+static __always_inline int action_of(enum verdict verdict)
 {
 	switch (verdict) {
 	case VERDICT_NOT_OURS:
@@ -44,9 +61,6 @@ static __always_inline int action(enum verdict verdict)
 	case VERDICT_STEER_RESET:
 	case VERDICT_STEER_REFUSED:
 		return XDP_TX;
-	case VERDICT_STEER_FORWARD:
-	case VERDICT_STEER_RETURN:
-		return XDP_REDIRECT;
 	default:
 		return XDP_DROP;
 	}
@@ -56,17 +70,46 @@ SEC("xdp")
 int weir(struct xdp_md *ctx)
 {
 	struct packet p = {};
-	enum verdict verdict = decide(ctx, &p);
+	struct plan plan = {};
+	enum verdict verdict = decide(ctx, &p, &plan);
 
+	int action = XDP_DROP;
+	if (verdict == VERDICT_STEER_FORWARD || verdict == VERDICT_STEER_RETURN)
+		verdict = carry(ctx, &p, &plan, verdict, &action);
+	else if (action_of(verdict) == XDP_TX && reply(ctx, &p, &plan.answer))
+		verdict = plan.otherwise;
+	if (verdict != VERDICT_STEER_FORWARD && verdict != VERDICT_STEER_RETURN)
+		action = action_of(verdict);
 	count(verdict, p.frame_len);
-	return action(verdict);
+	return action;
+}
+
+/* The flow table's time, for the agent. */
+SEC("syscall")
+int tick(void *ctx)
+{
+	return flow_tick();
+}
+
+/* For the agent to find out how many there are in a second, which no file tells everywhere. */
+SEC("syscall")
+int jiffies(void *ctx)
+{
+	return bpf_jiffies64();
 }
 
 /* Puts the types that no map names into the object's BTF, for Go. */
 const enum verdict verdict_type __attribute__((unused)) = VERDICT_NOT_OURS;
 const enum element_state element_state_type __attribute__((unused)) = ELEMENT_FREE;
-const enum flow_state flow_state_type __attribute__((unused)) = FLOW_SYN;
-const enum flow_direction flow_direction_type __attribute__((unused)) = FLOW_FORWARD;
+const enum flow_state flow_state_type __attribute__((unused)) = FLOW_EMPTY;
+const enum flow_class flow_class_type __attribute__((unused)) = FLOW_TCP;
+const enum tally tally_type __attribute__((unused)) = TALLY_FLOW_EVICTED;
+const struct endpoint_slot endpoint_slot_type __attribute__((unused)) = {};
+const struct flow flow_type __attribute__((unused)) = {};
+const enum mode mode_type __attribute__((unused)) = MODE_NAT;
+const struct hop hop_type __attribute__((unused)) = {};
+const struct selection_cell selection_cell_type __attribute__((unused)) = {};
+const enum endpoint_probes endpoint_probes_type __attribute__((unused)) = ENDPOINT_PROBES;
 const enum endpoint_kind endpoint_kind_type __attribute__((unused)) = ENDPOINT_GUARDED;
 const enum budget budget_type __attribute__((unused)) = BUDGET_NEWCOMERS;
 

@@ -13,6 +13,11 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type WeirAddress struct {
+	_    structs.HostLayout
+	Half [2]uint64
+}
+
 type WeirBudget uint32
 
 const (
@@ -29,15 +34,25 @@ type WeirCount struct {
 }
 
 type WeirElement struct {
-	_          structs.HostLayout
-	Addr       uint32
-	Port       uint16
-	Protocol   uint8
-	State      uint8
-	Pe         uint32
-	Service    uint32
-	Generation uint32
-	Weight     uint32
+	_        structs.HostLayout
+	Addr     WeirAddress
+	Port     uint16
+	Protocol uint8
+	State    uint8
+	Pe       uint32
+	Weight   uint32
+	Service  uint16
+	Mode     uint8
+	Pad      uint8
+	Hop      struct {
+		_       structs.HostLayout
+		Ifindex uint32
+		Dmac    [6]uint8
+		Smac    [6]uint8
+		Mtu     uint16
+		Pad     uint16
+	}
+	More [12]uint8
 }
 
 type WeirElementState uint32
@@ -50,18 +65,15 @@ const (
 	WeirElementStateELEMENT_ACTIVE   WeirElementState = 4
 )
 
-type WeirEndpoint struct {
-	_       structs.HostLayout
-	Kind    uint32
-	Service uint32
-}
-
-type WeirEndpointKey struct {
-	_        structs.HostLayout
-	Addr     uint32
-	Port     uint16
-	Protocol uint8
-	Pad      uint8
+type WeirEndpointBucket struct {
+	_     structs.HostLayout
+	Slots [8]struct {
+		_     structs.HostLayout
+		Tag   uint32
+		Row   uint16
+		Kind  uint8
+		Probe uint8
+	}
 }
 
 type WeirEndpointKind uint32
@@ -69,45 +81,92 @@ type WeirEndpointKind uint32
 const (
 	WeirEndpointKindENDPOINT_GUARDED WeirEndpointKind = 1
 	WeirEndpointKindENDPOINT_SERVICE WeirEndpointKind = 2
+	WeirEndpointKindENDPOINT_SERVER  WeirEndpointKind = 3
 )
 
-type WeirFlow struct {
-	_          structs.HostLayout
-	Addr       uint32
-	Port       uint16
-	State      uint8
-	Pad        uint8
-	Element    uint32
-	Generation uint32
-	Seen       uint32
-	ClientAck  uint32
-}
-
-type WeirFlowDirection uint32
+type WeirEndpointProbes uint32
 
 const (
-	WeirFlowDirectionFLOW_FORWARD WeirFlowDirection = 0
-	WeirFlowDirectionFLOW_RETURN  WeirFlowDirection = 1
+	WeirEndpointProbesENDPOINT_PROBES WeirEndpointProbes = 4
 )
 
-type WeirFlowKey struct {
-	_         structs.HostLayout
-	Src       uint32
-	Dst       uint32
-	Sport     uint16
-	Dport     uint16
-	Protocol  uint8
-	Direction uint8
-	Pad       uint16
+type WeirEndpointSlot struct {
+	_     structs.HostLayout
+	Tag   uint32
+	Row   uint16
+	Kind  uint8
+	Probe uint8
+}
+
+type WeirFlow struct {
+	_       structs.HostLayout
+	Key     uint64
+	Seen    uint16
+	Element uint16
+	Service uint16
+	State   uint8
+	Version uint8
+}
+
+type WeirFlowBucket struct {
+	_    structs.HostLayout
+	Ways [4]struct {
+		_       structs.HostLayout
+		Key     uint64
+		Seen    uint16
+		Element uint16
+		Service uint16
+		State   uint8
+		Version uint8
+	}
+}
+
+type WeirFlowClass uint32
+
+const (
+	WeirFlowClassFLOW_TCP     WeirFlowClass = 0
+	WeirFlowClassFLOW_UDP     WeirFlowClass = 1
+	WeirFlowClassFLOW_SCTP    WeirFlowClass = 2
+	WeirFlowClassFLOW_DCCP    WeirFlowClass = 3
+	WeirFlowClassFLOW_CLASSES WeirFlowClass = 4
+)
+
+type WeirFlowClient struct {
+	_    structs.HostLayout
+	Addr [4]WeirAddress
+	Port [4]uint16
 }
 
 type WeirFlowState uint32
 
 const (
-	WeirFlowStateFLOW_SYN         WeirFlowState = 1
-	WeirFlowStateFLOW_ESTABLISHED WeirFlowState = 2
-	WeirFlowStateFLOW_CLOSING     WeirFlowState = 3
-	WeirFlowStateFLOW_RESET       WeirFlowState = 4
+	WeirFlowStateFLOW_EMPTY          WeirFlowState = 0
+	WeirFlowStateFLOW_BUSY           WeirFlowState = 1
+	WeirFlowStateFLOW_DEAD           WeirFlowState = 2
+	WeirFlowStateFLOW_OPENING        WeirFlowState = 3
+	WeirFlowStateFLOW_ANSWERED       WeirFlowState = 4
+	WeirFlowStateFLOW_ESTABLISHED    WeirFlowState = 5
+	WeirFlowStateFLOW_CLIENT_CLOSED  WeirFlowState = 6
+	WeirFlowStateFLOW_ELEMENT_CLOSED WeirFlowState = 7
+	WeirFlowStateFLOW_CLOSED         WeirFlowState = 8
+	WeirFlowStateFLOW_RESET          WeirFlowState = 9
+	WeirFlowStateFLOW_STATES         WeirFlowState = 10
+)
+
+type WeirHop struct {
+	_       structs.HostLayout
+	Ifindex uint32
+	Dmac    [6]uint8
+	Smac    [6]uint8
+	Mtu     uint16
+	Pad     uint16
+}
+
+type WeirMode uint32
+
+const (
+	WeirModeMODE_NAT WeirMode = 0
+	WeirModeMODE_DSR WeirMode = 1
 )
 
 type WeirNewcomer struct {
@@ -119,16 +178,18 @@ type WeirNewcomer struct {
 
 type WeirNewcomerKey struct {
 	_     structs.HostLayout
-	Src   uint32
-	Dst   uint32
+	Src   WeirAddress
+	Dst   WeirAddress
 	Sport uint16
 	Dport uint16
+	Pad   uint32
 }
 
 type WeirParameters struct {
 	_         structs.HostLayout
 	SelectKey [2]uint64
 	GuardKey  [2]uint64
+	TupleKey  [4]uint64
 	Rates     [3]struct {
 		_        structs.HostLayout
 		Interval uint64
@@ -138,19 +199,79 @@ type WeirParameters struct {
 	ProvenNs         uint64
 	SourcePerSecond  uint32
 	HandshakePackets uint32
+	Timeouts         [4][10]uint16
 }
 
 type WeirPeerKey struct {
 	_         structs.HostLayout
-	Addr      uint32
+	Addr      WeirAddress
 	Port      uint16
 	LocalPort uint16
+	Pad       uint32
+}
+
+type WeirSelectionCell struct {
+	_        structs.HostLayout
+	Elements [4]uint16
+}
+
+type WeirService struct {
+	_        structs.HostLayout
+	Addr     WeirAddress
+	Port     uint16
+	Protocol uint8
+	Kind     uint8
+	Slots    uint32
+	Mode     uint8
+	Pad      [39]uint8
 }
 
 type WeirSketchCell struct {
 	_     structs.HostLayout
 	Epoch uint32
 	Count uint32
+}
+
+type WeirTally uint32
+
+const (
+	WeirTallyTALLY_FLOW_EVICTED  WeirTally = 0
+	WeirTallyTALLY_FLOW_UNSTORED WeirTally = 1
+	WeirTallyTALLY_MAX           WeirTally = 2
+)
+
+type WeirUplinks struct {
+	_  structs.HostLayout
+	V4 [8]struct {
+		_      structs.HostLayout
+		Prefix WeirAddress
+		Mask   WeirAddress
+		Hop    struct {
+			_       structs.HostLayout
+			Ifindex uint32
+			Dmac    [6]uint8
+			Smac    [6]uint8
+			Mtu     uint16
+			Pad     uint16
+		}
+		_ [4]byte
+	}
+	V6 [8]struct {
+		_      structs.HostLayout
+		Prefix WeirAddress
+		Mask   WeirAddress
+		Hop    struct {
+			_       structs.HostLayout
+			Ifindex uint32
+			Dmac    [6]uint8
+			Smac    [6]uint8
+			Mtu     uint16
+			Pad     uint16
+		}
+		_ [4]byte
+	}
+	Until uint32
+	Pad   uint32
 }
 
 type WeirVerdict uint32
@@ -193,25 +314,40 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	WeirMapAdmitted          = "admitted"
-	WeirMapBudgets           = "budgets"
-	WeirMapCounters          = "counters"
-	WeirMapElements          = "elements"
-	WeirMapEndpoints         = "endpoints"
-	WeirMapFlows             = "flows"
-	WeirMapNewcomers         = "newcomers"
-	WeirMapProven            = "proven"
-	WeirMapSelections        = "selections"
-	WeirMapSettings          = "settings"
-	WeirMapSketch            = "sketch"
-	WeirMapTxPorts           = "tx_ports"
-	WeirProgWeir             = "weir"
-	WeirVarBudgetType        = "budget_type"
-	WeirVarElementStateType  = "element_state_type"
-	WeirVarEndpointKindType  = "endpoint_kind_type"
-	WeirVarFlowDirectionType = "flow_direction_type"
-	WeirVarFlowStateType     = "flow_state_type"
-	WeirVarVerdictType       = "verdict_type"
+	WeirMapAdmitted           = "admitted"
+	WeirMapBudgets            = "budgets"
+	WeirMapCounters           = "counters"
+	WeirMapElements           = "elements"
+	WeirMapEndpoints          = "endpoints"
+	WeirMapFlowClients        = "flow_clients"
+	WeirMapFlows              = "flows"
+	WeirMapNewcomers          = "newcomers"
+	WeirMapProven             = "proven"
+	WeirMapSelections         = "selections"
+	WeirMapServices           = "services"
+	WeirMapSettings           = "settings"
+	WeirMapSketch             = "sketch"
+	WeirMapTallies            = "tallies"
+	WeirMapTxPorts            = "tx_ports"
+	WeirMapUplinks            = "uplinks"
+	WeirProgJiffies           = "jiffies"
+	WeirProgTick              = "tick"
+	WeirProgWeir              = "weir"
+	WeirVarBudgetType         = "budget_type"
+	WeirVarElementStateType   = "element_state_type"
+	WeirVarEndpointKindType   = "endpoint_kind_type"
+	WeirVarEndpointProbesType = "endpoint_probes_type"
+	WeirVarEndpointSlotType   = "endpoint_slot_type"
+	WeirVarFlowBuckets        = "flow_buckets"
+	WeirVarFlowClassType      = "flow_class_type"
+	WeirVarFlowStateType      = "flow_state_type"
+	WeirVarFlowType           = "flow_type"
+	WeirVarHopType            = "hop_type"
+	WeirVarModeType           = "mode_type"
+	WeirVarSelectionCellType  = "selection_cell_type"
+	WeirVarTallyType          = "tally_type"
+	WeirVarTickShift          = "tick_shift"
+	WeirVarVerdictType        = "verdict_type"
 )
 
 // LoadWeir returns the embedded CollectionSpec for Weir.
@@ -256,37 +392,52 @@ type WeirSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeirProgramSpecs struct {
-	Weir *ebpf.ProgramSpec `ebpf:"weir"`
+	Jiffies *ebpf.ProgramSpec `ebpf:"jiffies"`
+	Tick    *ebpf.ProgramSpec `ebpf:"tick"`
+	Weir    *ebpf.ProgramSpec `ebpf:"weir"`
 }
 
 // WeirMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeirMapSpecs struct {
-	Admitted   *ebpf.MapSpec `ebpf:"admitted"`
-	Budgets    *ebpf.MapSpec `ebpf:"budgets"`
-	Counters   *ebpf.MapSpec `ebpf:"counters"`
-	Elements   *ebpf.MapSpec `ebpf:"elements"`
-	Endpoints  *ebpf.MapSpec `ebpf:"endpoints"`
-	Flows      *ebpf.MapSpec `ebpf:"flows"`
-	Newcomers  *ebpf.MapSpec `ebpf:"newcomers"`
-	Proven     *ebpf.MapSpec `ebpf:"proven"`
-	Selections *ebpf.MapSpec `ebpf:"selections"`
-	Settings   *ebpf.MapSpec `ebpf:"settings"`
-	Sketch     *ebpf.MapSpec `ebpf:"sketch"`
-	TxPorts    *ebpf.MapSpec `ebpf:"tx_ports"`
+	Admitted    *ebpf.MapSpec `ebpf:"admitted"`
+	Budgets     *ebpf.MapSpec `ebpf:"budgets"`
+	Counters    *ebpf.MapSpec `ebpf:"counters"`
+	Elements    *ebpf.MapSpec `ebpf:"elements"`
+	Endpoints   *ebpf.MapSpec `ebpf:"endpoints"`
+	FlowClients *ebpf.MapSpec `ebpf:"flow_clients"`
+	Flows       *ebpf.MapSpec `ebpf:"flows"`
+	Newcomers   *ebpf.MapSpec `ebpf:"newcomers"`
+	Proven      *ebpf.MapSpec `ebpf:"proven"`
+	Selections  *ebpf.MapSpec `ebpf:"selections"`
+	Services    *ebpf.MapSpec `ebpf:"services"`
+	Settings    *ebpf.MapSpec `ebpf:"settings"`
+	Sketch      *ebpf.MapSpec `ebpf:"sketch"`
+	Tallies     *ebpf.MapSpec `ebpf:"tallies"`
+	TxPorts     *ebpf.MapSpec `ebpf:"tx_ports"`
+	Uplinks     *ebpf.MapSpec `ebpf:"uplinks"`
 }
 
 // WeirVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeirVariableSpecs struct {
-	BudgetType        *ebpf.VariableSpec `ebpf:"budget_type"`
-	ElementStateType  *ebpf.VariableSpec `ebpf:"element_state_type"`
-	EndpointKindType  *ebpf.VariableSpec `ebpf:"endpoint_kind_type"`
-	FlowDirectionType *ebpf.VariableSpec `ebpf:"flow_direction_type"`
-	FlowStateType     *ebpf.VariableSpec `ebpf:"flow_state_type"`
-	VerdictType       *ebpf.VariableSpec `ebpf:"verdict_type"`
+	BudgetType         *ebpf.VariableSpec `ebpf:"budget_type"`
+	ElementStateType   *ebpf.VariableSpec `ebpf:"element_state_type"`
+	EndpointKindType   *ebpf.VariableSpec `ebpf:"endpoint_kind_type"`
+	EndpointProbesType *ebpf.VariableSpec `ebpf:"endpoint_probes_type"`
+	EndpointSlotType   *ebpf.VariableSpec `ebpf:"endpoint_slot_type"`
+	FlowBuckets        *ebpf.VariableSpec `ebpf:"flow_buckets"`
+	FlowClassType      *ebpf.VariableSpec `ebpf:"flow_class_type"`
+	FlowStateType      *ebpf.VariableSpec `ebpf:"flow_state_type"`
+	FlowType           *ebpf.VariableSpec `ebpf:"flow_type"`
+	HopType            *ebpf.VariableSpec `ebpf:"hop_type"`
+	ModeType           *ebpf.VariableSpec `ebpf:"mode_type"`
+	SelectionCellType  *ebpf.VariableSpec `ebpf:"selection_cell_type"`
+	TallyType          *ebpf.VariableSpec `ebpf:"tally_type"`
+	TickShift          *ebpf.VariableSpec `ebpf:"tick_shift"`
+	VerdictType        *ebpf.VariableSpec `ebpf:"verdict_type"`
 }
 
 // WeirObjects contains all objects after they have been loaded into the kernel.
@@ -309,18 +460,22 @@ func (o *WeirObjects) Close() error {
 //
 // It can be passed to LoadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeirMaps struct {
-	Admitted   *ebpf.Map `ebpf:"admitted"`
-	Budgets    *ebpf.Map `ebpf:"budgets"`
-	Counters   *ebpf.Map `ebpf:"counters"`
-	Elements   *ebpf.Map `ebpf:"elements"`
-	Endpoints  *ebpf.Map `ebpf:"endpoints"`
-	Flows      *ebpf.Map `ebpf:"flows"`
-	Newcomers  *ebpf.Map `ebpf:"newcomers"`
-	Proven     *ebpf.Map `ebpf:"proven"`
-	Selections *ebpf.Map `ebpf:"selections"`
-	Settings   *ebpf.Map `ebpf:"settings"`
-	Sketch     *ebpf.Map `ebpf:"sketch"`
-	TxPorts    *ebpf.Map `ebpf:"tx_ports"`
+	Admitted    *ebpf.Map `ebpf:"admitted"`
+	Budgets     *ebpf.Map `ebpf:"budgets"`
+	Counters    *ebpf.Map `ebpf:"counters"`
+	Elements    *ebpf.Map `ebpf:"elements"`
+	Endpoints   *ebpf.Map `ebpf:"endpoints"`
+	FlowClients *ebpf.Map `ebpf:"flow_clients"`
+	Flows       *ebpf.Map `ebpf:"flows"`
+	Newcomers   *ebpf.Map `ebpf:"newcomers"`
+	Proven      *ebpf.Map `ebpf:"proven"`
+	Selections  *ebpf.Map `ebpf:"selections"`
+	Services    *ebpf.Map `ebpf:"services"`
+	Settings    *ebpf.Map `ebpf:"settings"`
+	Sketch      *ebpf.Map `ebpf:"sketch"`
+	Tallies     *ebpf.Map `ebpf:"tallies"`
+	TxPorts     *ebpf.Map `ebpf:"tx_ports"`
+	Uplinks     *ebpf.Map `ebpf:"uplinks"`
 }
 
 func (m *WeirMaps) Close() error {
@@ -330,13 +485,17 @@ func (m *WeirMaps) Close() error {
 		m.Counters,
 		m.Elements,
 		m.Endpoints,
+		m.FlowClients,
 		m.Flows,
 		m.Newcomers,
 		m.Proven,
 		m.Selections,
+		m.Services,
 		m.Settings,
 		m.Sketch,
+		m.Tallies,
 		m.TxPorts,
+		m.Uplinks,
 	)
 }
 
@@ -344,23 +503,36 @@ func (m *WeirMaps) Close() error {
 //
 // It can be passed to LoadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeirVariables struct {
-	BudgetType        *ebpf.Variable `ebpf:"budget_type"`
-	ElementStateType  *ebpf.Variable `ebpf:"element_state_type"`
-	EndpointKindType  *ebpf.Variable `ebpf:"endpoint_kind_type"`
-	FlowDirectionType *ebpf.Variable `ebpf:"flow_direction_type"`
-	FlowStateType     *ebpf.Variable `ebpf:"flow_state_type"`
-	VerdictType       *ebpf.Variable `ebpf:"verdict_type"`
+	BudgetType         *ebpf.Variable `ebpf:"budget_type"`
+	ElementStateType   *ebpf.Variable `ebpf:"element_state_type"`
+	EndpointKindType   *ebpf.Variable `ebpf:"endpoint_kind_type"`
+	EndpointProbesType *ebpf.Variable `ebpf:"endpoint_probes_type"`
+	EndpointSlotType   *ebpf.Variable `ebpf:"endpoint_slot_type"`
+	FlowBuckets        *ebpf.Variable `ebpf:"flow_buckets"`
+	FlowClassType      *ebpf.Variable `ebpf:"flow_class_type"`
+	FlowStateType      *ebpf.Variable `ebpf:"flow_state_type"`
+	FlowType           *ebpf.Variable `ebpf:"flow_type"`
+	HopType            *ebpf.Variable `ebpf:"hop_type"`
+	ModeType           *ebpf.Variable `ebpf:"mode_type"`
+	SelectionCellType  *ebpf.Variable `ebpf:"selection_cell_type"`
+	TallyType          *ebpf.Variable `ebpf:"tally_type"`
+	TickShift          *ebpf.Variable `ebpf:"tick_shift"`
+	VerdictType        *ebpf.Variable `ebpf:"verdict_type"`
 }
 
 // WeirPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeirPrograms struct {
-	Weir *ebpf.Program `ebpf:"weir"`
+	Jiffies *ebpf.Program `ebpf:"jiffies"`
+	Tick    *ebpf.Program `ebpf:"tick"`
+	Weir    *ebpf.Program `ebpf:"weir"`
 }
 
 func (p *WeirPrograms) Close() error {
 	return _WeirClose(
+		p.Jiffies,
+		p.Tick,
 		p.Weir,
 	)
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/weir-lb/weir/bpf"
+	"github.com/weir-lb/weir/maps"
 )
 
 // Config says where the data plane lives and how large it is.
 type Config struct {
 	Dir        string   // pin directory, on a bpf file system; made if its parent exists
 	Interfaces []string // names; all must exist and forward IPv4
-	Flows      uint32   // flows the table holds; an entry a direction
+	Flows      uint32   // flows that the table is made for
 	Log        *slog.Logger
 }
 
@@ -33,6 +34,7 @@ type Attached struct {
 // Datapath is the loaded program, and what it is attached to.
 type Datapath struct {
 	Maps     *bpf.WeirMaps
+	Clock    maps.Clock // the flow table's
 	cfg      Config
 	dir      string // of its maps
 	fresh    bool   // nothing ran on these maps before
@@ -102,13 +104,34 @@ func (d *Datapath) load() error {
 			m.Pinning = ebpf.PinByName
 		}
 	}
-	spec.Maps["flows"].MaxEntries = 2 * d.cfg.Flows
+	hertz, err := jiffiesPerSecond()
+	if err != nil {
+		return err
+	}
+	if err := size(spec, d.cfg.Flows, hertz); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return fmt.Errorf("make %s: %w", d.dir, err)
 	}
 	if err := spec.LoadAndAssign(&d.objects, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: d.dir}}); err != nil {
 		logVerifier(d.cfg.Log, err)
 		return explain("load the program", err)
+	}
+	d.Clock = maps.NewClock(hertz, d.objects.Tick)
+	return nil
+}
+
+// size makes the flow table as large as the flows need, and sets what the program needs to know of
+// that and of the kernel.
+func size(spec *ebpf.CollectionSpec, flows uint32, hertz int) error {
+	buckets := maps.FlowBuckets(flows)
+	spec.Maps["flows"].MaxEntries, spec.Maps["flow_clients"].MaxEntries = buckets, buckets
+	if err := errors.Join(
+		spec.Variables["flow_buckets"].Set(buckets),
+		spec.Variables["tick_shift"].Set(uint32(maps.TickShift(hertz))),
+	); err != nil {
+		return fmt.Errorf("set the program's constants: %w", err)
 	}
 	return nil
 }

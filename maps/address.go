@@ -6,15 +6,23 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+
+	"github.com/weir-lb/weir/bpf"
 )
 
-// The maps hold addresses and ports as they lie in a packet. Read as integers of this machine
-// these are the numbers below; nothing outside this file converts.
+// The maps hold addresses and ports as they lie in a packet, IPv4 as ::ffff:a.b.c.d. Read as integers
+// of this machine these are the numbers below; nothing outside this file converts.
 
-// be32 is addr, an IPv4 address, as a __be32 of the maps.
-func be32(addr netip.Addr) uint32 {
-	b := addr.As4()
-	return binary.NativeEndian.Uint32(b[:])
+func address(addr netip.Addr) bpf.WeirAddress {
+	b := addr.As16()
+	return bpf.WeirAddress{Half: [2]uint64{binary.NativeEndian.Uint64(b[:8]), binary.NativeEndian.Uint64(b[8:])}}
+}
+
+func fromAddress(a bpf.WeirAddress) netip.Addr {
+	var b [16]byte
+	binary.NativeEndian.PutUint64(b[:8], a.Half[0])
+	binary.NativeEndian.PutUint64(b[8:], a.Half[1])
+	return netip.AddrFrom16(b).Unmap()
 }
 
 // be16 is port as a __be16 of the maps.
@@ -24,20 +32,14 @@ func be16(port uint16) uint16 {
 	return binary.NativeEndian.Uint16(b[:])
 }
 
-func fromBE32(v uint32) netip.Addr {
-	var b [4]byte
-	binary.NativeEndian.PutUint32(b[:], v)
-	return netip.AddrFrom4(b)
-}
-
 func fromBE16(v uint16) uint16 {
 	var b [2]byte
 	binary.NativeEndian.PutUint16(b[:], v)
 	return binary.BigEndian.Uint16(b[:])
 }
 
-func addrPort(addr uint32, port uint16) netip.AddrPort {
-	return netip.AddrPortFrom(fromBE32(addr), fromBE16(port))
+func addrPort(addr bpf.WeirAddress, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(fromAddress(addr), fromBE16(port))
 }
 
 // IP protocol numbers of the services and of what the guard refuses (IANA).
@@ -49,7 +51,7 @@ const (
 	udpLite uint8 = 136
 )
 
-// Service is what clients see: a virtual IPv4 address, a port and a protocol (TCP or UDP).
+// Service is what clients see: a virtual address, a port and a protocol (TCP or UDP).
 type Service struct {
 	VIP      netip.AddrPort
 	Protocol uint8

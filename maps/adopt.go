@@ -9,87 +9,145 @@ import (
 	"github.com/weir-lb/weir/bpf"
 )
 
-// adoptServices reads the endpoints; those that are not in services are deleted.
-func (s *Steering) adoptServices(services []Service) (map[uint32]bool, error) {
-	kept := map[uint32]bool{}
-	var key bpf.WeirEndpointKey
-	var at bpf.WeirEndpoint
-	var stale []bpf.WeirEndpointKey
-	for it := s.maps.Endpoints.Iterate(); ; {
-		if !it.Next(&key, &at) {
-			if err := it.Err(); err != nil {
-				return nil, fmt.Errorf("read the endpoints: %w", err)
-			}
-			break
-		}
-		service := Service{VIP: addrPort(key.Addr, key.Port), Protocol: key.Protocol}
-		switch {
-		case at.Kind != uint32(bpf.WeirEndpointKindENDPOINT_SERVICE):
-		case slices.Contains(services, service):
-			s.services[service] = at.Service
-			kept[at.Service] = true
-		default:
-			stale = append(stale, key)
-		}
+// adopt takes over what the maps have, and brings it in line with the services.
+func (s *Steering) adopt(services []Service) error {
+	used, err := s.adoptServices(services)
+	if err != nil {
+		return err
 	}
-	for _, key := range stale {
-		if err := s.maps.Endpoints.Delete(key); err != nil {
-			return nil, fmt.Errorf("remove a service that is no longer configured: %w", err)
-		}
+	if err := s.adoptRows(used); err != nil {
+		return err
 	}
-	return kept, nil
+	if err := s.adoptServers(); err != nil {
+		return err
+	}
+	return s.addServices(services, used)
 }
 
-// adoptRows reads the elements' rows; rows of services that are gone are freed.
-func (s *Steering) adoptRows(kept map[uint32]bool) error {
+// adoptServers counts from where the rows' elements answer, and forgets where nobody does any more.
+func (s *Steering) adoptServers() error {
+	protocols := map[uint16]uint8{}
+	for service, row := range s.services {
+		protocols[row] = service.Protocol
+	}
+	hashes := map[uint64]bool{}
+	for key := range s.rows {
+		from := Service{key.addr, protocols[key.service]}
+		hashes[s.endpoints.key.hash(from.VIP, from.Protocol)] = true
+		if err := s.answer(from); err != nil {
+			return err
+		}
+	}
+	s.endpoints.keep(hashes)
+	return nil
+}
+
+// adoptServices reads the services' rows; those that are not in services are removed. It returns the
+// rows in use, those of guarded ports too.
+func (s *Steering) adoptServices(services []Service) (map[uint16]bool, error) {
+	used := map[uint16]bool{}
+	for row := range s.maps.Services.MaxEntries() {
+		var at bpf.WeirService
+		if err := s.maps.Services.Lookup(row, &at); err != nil {
+			return nil, fmt.Errorf("read service row %d: %w", row, err)
+		}
+		service := Service{VIP: addrPort(at.Addr, at.Port), Protocol: at.Protocol}
+		switch {
+		case at.Kind == guarded:
+			used[uint16(row)] = true
+		case at.Kind != serviced:
+		case slices.Contains(services, service):
+			s.services[service] = uint16(row)
+			s.options[uint16(row)] = Options{Mode: Mode(at.Mode)}
+			used[uint16(row)] = true
+		default:
+			if err := s.removeService(service, uint16(row)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return used, nil
+}
+
+func (s *Steering) removeService(service Service, row uint16) error {
+	s.endpoints.remove(s.endpoints.key.hash(service.VIP, service.Protocol), serviced, row)
+	if err := s.maps.Services.Put(uint32(row), bpf.WeirService{}); err != nil {
+		return fmt.Errorf("remove service %s, which is no longer configured: %w", service, err)
+	}
+	return nil
+}
+
+// adoptRows reads the elements' rows; rows of services that are gone are retired.
+func (s *Steering) adoptRows(used map[uint16]bool) error {
 	for index := s.maps.Elements.MaxEntries() - 1; index >= 1; index-- {
 		var e bpf.WeirElement
 		if err := s.maps.Elements.Lookup(index, &e); err != nil {
 			return fmt.Errorf("read element row %d: %w", index, err)
 		}
-		if e.Generation != 0 {
-			s.gens[index] = e.Generation
-		}
-		if e.State != uint8(bpf.WeirElementStateELEMENT_FREE) && !kept[e.Service] {
+		switch {
+		case e.Port == 0 && e.State == uint8(bpf.WeirElementStateELEMENT_FREE): // never used, or released
+			s.free = append(s.free, uint16(index))
+		case e.State == uint8(bpf.WeirElementStateELEMENT_FREE):
+			s.retired[uint16(index)] = true
+		case !used[e.Service]:
 			e.State = uint8(bpf.WeirElementStateELEMENT_FREE)
 			if err := s.maps.Elements.Put(index, e); err != nil {
 				return fmt.Errorf("free element row %d: %w", index, err)
 			}
+			s.retired[uint16(index)] = true
+		default:
+			row := Row{Index: uint16(index), Element: Element{
+				PE: e.Pe, Addr: addrPort(e.Addr, e.Port), Weight: e.Weight, State: State(e.State)}}
+			s.rows[rowKey{e.Service, e.Pe, row.Addr}] = row
 		}
-		if e.State == uint8(bpf.WeirElementStateELEMENT_FREE) {
-			s.free = append(s.free, index)
-			continue
-		}
-		row := Row{Index: index, Generation: e.Generation, Element: Element{
-			PE: e.Pe, Addr: addrPort(e.Addr, e.Port), Weight: e.Weight, State: State(e.State)}}
-		s.rows[rowKey{e.Service, e.Pe, row.Addr}] = row
 	}
 	return nil
 }
 
 // addServices gives each new service a place with an empty selection, then its endpoint.
-func (s *Steering) addServices(services []Service, used map[uint32]bool) error {
-	next := uint32(0)
+func (s *Steering) addServices(services []Service, used map[uint16]bool) error {
 	for _, service := range services {
-		if _, ok := s.services[service]; ok {
-			continue
+		row, known := s.services[service]
+		if !known {
+			var err error
+			if row, err = freeRow(s.maps, used); err != nil {
+				return fmt.Errorf("add service %s: %w", service, err)
+			}
+			used[row] = true
+			if err := s.swap(row, nil); err != nil {
+				return err
+			}
 		}
-		for used[next] {
-			next++
+		if !known {
+			if err := writeService(s.maps, row, service, serviced, Options{}); err != nil {
+				return err
+			}
 		}
-		if next >= s.maps.Selections.MaxEntries() {
-			return fmt.Errorf("add service %s: %w", service, ErrFull)
-		}
-		used[next] = true
-		if err := s.swap(next, nil); err != nil {
-			return err
-		}
-		key := bpf.WeirEndpointKey{Addr: be32(service.VIP.Addr()), Port: be16(service.VIP.Port()), Protocol: service.Protocol}
-		at := bpf.WeirEndpoint{Kind: uint32(bpf.WeirEndpointKindENDPOINT_SERVICE), Service: next}
-		if err := s.maps.Endpoints.Put(key, at); err != nil {
+		if err := s.endpoints.put(s.endpoints.key.hash(service.VIP, service.Protocol), serviced, row); err != nil {
 			return fmt.Errorf("add service %s: %w", service, err)
 		}
-		s.services[service] = next
+		s.services[service] = row
+	}
+	return nil
+}
+
+// freeRow is a row of services that is not used. Row 0 never is.
+func freeRow(m *bpf.WeirMaps, used map[uint16]bool) (uint16, error) {
+	for row := uint32(1); row < m.Services.MaxEntries(); row++ {
+		if !used[uint16(row)] {
+			return uint16(row), nil
+		}
+	}
+	return 0, ErrFull
+}
+
+func writeService(m *bpf.WeirMaps, row uint16, service Service, kind uint8, o Options) error {
+	err := m.Services.Put(uint32(row), bpf.WeirService{
+		Addr: address(service.VIP.Addr()), Port: be16(service.VIP.Port()), Protocol: service.Protocol, Kind: kind, Slots: SelectionSlots,
+		Mode: uint8(o.Mode),
+	})
+	if err != nil {
+		return fmt.Errorf("write service %s: %w", service, err)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ const (
 	Pass     Action = "pass"
 	Drop     Action = "drop"
 	TX       Action = "tx"
-	Redirect Action = "redirect"
+	Redirect Action = "redirect" // out of another interface, or back out of the same
 )
 
 // Verdict describes one row of the counters for people.
@@ -52,9 +52,9 @@ var verdicts = [bpf.WeirVerdictVERDICT_MAX]Verdict{
 	bpf.WeirVerdictVERDICT_STEER_NO_ELEMENT:   {"steer_no_element", Drop, "the pool has no element"},
 	bpf.WeirVerdictVERDICT_STEER_LOST:         {"steer_lost", Drop, "a RST towards an element that is lost"},
 	bpf.WeirVerdictVERDICT_STEER_STRAY:        {"steer_stray", Drop, "RST that belongs to no flow"},
-	bpf.WeirVerdictVERDICT_STEER_NO_ROUTE:     {"steer_no_route", Drop, "no route to the next hop, or larger than its MTU"},
+	bpf.WeirVerdictVERDICT_STEER_NO_ROUTE:     {"steer_no_route", Drop, "no route or, but for NAT, no neighbour to the next hop, or larger than its MTU"},
 	bpf.WeirVerdictVERDICT_STEER_NAT_CONFLICT: {"steer_nat_conflict", Drop, "the client's port is in use at every element tried"},
-	bpf.WeirVerdictVERDICT_STEER_TABLE_FULL:   {"steer_table_full", Drop, "the flow table took no entry"},
+	bpf.WeirVerdictVERDICT_STEER_TABLE_FULL:   {"steer_table_full", Drop, "the flow table has no place but those of live flows"},
 	bpf.WeirVerdictVERDICT_STEER_TTL:          {"steer_ttl", Pass, "time to live is over, left to the stack"},
 	bpf.WeirVerdictVERDICT_STEER_MALFORMED:    {"steer_malformed", Drop, "impossible header for a service"},
 }

@@ -6,189 +6,282 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/weir-lb/weir/bpf"
 )
 
-// tickShift turns nanoseconds of the monotonic clock into struct flow's ticks (1.07 s).
-const tickShift = 30
-
 // Timeouts are how long a flow may be silent, in both directions, before it is forgotten.
 type Timeouts struct {
 	TCP     time.Duration // established
-	Opening time.Duration // nothing seen but the SYN
+	Opening time.Duration // the element has not answered, or the client not the element
 	Closing time.Duration // FIN from both sides, or a RST
-	UDP     time.Duration
+	UDP     time.Duration // established; of SCTP and DCCP too
+}
+
+// states are the timeouts by class and state of flows, as the program has them.
+func (t Timeouts) states(c Clock) (all [bpf.WeirFlowClassFLOW_CLASSES][bpf.WeirFlowStateFLOW_STATES]uint16) {
+	for class := range all {
+		established := t.UDP
+		if class == int(bpf.WeirFlowClassFLOW_TCP) {
+			established = t.TCP
+		}
+		for state, d := range map[bpf.WeirFlowState]time.Duration{
+			bpf.WeirFlowStateFLOW_OPENING: t.Opening, bpf.WeirFlowStateFLOW_ANSWERED: t.Opening,
+			bpf.WeirFlowStateFLOW_ESTABLISHED: established, bpf.WeirFlowStateFLOW_CLIENT_CLOSED: established,
+			bpf.WeirFlowStateFLOW_ELEMENT_CLOSED: established,
+			bpf.WeirFlowStateFLOW_CLOSED:         t.Closing, bpf.WeirFlowStateFLOW_RESET: t.Closing,
+		} {
+			all[class][state] = c.ticks(d)
+		}
+	}
+	return all
 }
 
 // Flow is a TCP flow whose client can be told something.
 type Flow struct {
 	Client, VIP netip.AddrPort
-	ClientAck   uint32 // the sequence number that the client expects next
 }
-
-// RowID names one use of an element row: a reused row has another generation.
-type RowID struct {
-	Index, Generation uint32
-}
-
-// ID is the row's name in flows.
-func (r Row) ID() RowID { return RowID{r.Index, r.Generation} }
 
 // Sweep is what one pass over the flow table found.
 type Sweep struct {
-	Flows   map[RowID]uint64 // live flows of each element
-	Expired uint64           // flows removed
+	Flows   map[uint16]uint64 // live flows of each element, by its row
+	Expired uint64            // flows removed
 }
 
-// flowBatch is how many entries one system call reads; a hash bucket must fit.
-const flowBatch = 4096
+// Flows is the flow table, through its memory. It is for one goroutine; packets meanwhile do with the
+// table what they do.
+type Flows struct {
+	key     tupleKey
+	clock   Clock
+	kernel  *bpf.WeirMaps
+	buckets *mapped[bpf.WeirFlowBucket]
+	clients *mapped[bpf.WeirFlowClient]
+}
 
-// eachFlow calls visit for every entry, in batches. Entries that come or go meanwhile may be missed.
-func eachFlow(m *ebpf.Map, visit func(bpf.WeirFlowKey, bpf.WeirFlow) error) error {
-	keys, flows := make([]bpf.WeirFlowKey, flowBatch), make([]bpf.WeirFlow, flowBatch)
-	for cursor := new(ebpf.MapBatchCursor); ; {
-		n, err := m.BatchLookup(cursor, keys, flows, nil)
-		for i := range n {
-			if err := visit(keys[i], flows[i]); err != nil {
-				return err
+// OpenFlows maps the flow table's memory. The settings must be written.
+func OpenFlows(m *bpf.WeirMaps, c Clock) (*Flows, error) {
+	key, err := readTupleKey(m)
+	if err != nil {
+		return nil, err
+	}
+	f, err := mapFlows(m.Flows, m.FlowClients)
+	if err != nil {
+		return nil, err
+	}
+	f.key, f.clock, f.kernel = key, c, m
+	return f, nil
+}
+
+// mapFlows is a table's memory alone.
+func mapFlows(flows, clients *ebpf.Map) (*Flows, error) {
+	b, err := mapMemory[bpf.WeirFlowBucket](flows)
+	if err != nil {
+		return nil, err
+	}
+	c, err := mapMemory[bpf.WeirFlowClient](clients)
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	if len(b.all) != len(c.all) {
+		return nil, errors.Join(errors.New("the flow table and its clients differ in size"), b.Close(), c.Close())
+	}
+	return &Flows{buckets: b, clients: c}, nil
+}
+
+// Close gives the memory back.
+func (f *Flows) Close() error { return errors.Join(f.buckets.Close(), f.clients.Close()) }
+
+// flowsPerBucket is how many flows the table is made for, of each 16 buckets: of 64 entries at most
+// 25 are in use, so that one flow in 2,500 finds no place in either of its buckets.
+const flowsPer16Buckets = 25
+
+// FlowBuckets is how many buckets a table for so many flows has.
+func FlowBuckets(flows uint32) uint32 {
+	return uint32((uint64(flows)*16 + flowsPer16Buckets - 1) / flowsPer16Buckets)
+}
+
+// entry is one place in the table.
+type entry struct {
+	bucket, way int
+	bpf.WeirFlow
+}
+
+// word is the second word of an entry, which changes at once.
+func (f *Flows) word(bucket, way int) *uint64 {
+	return (*uint64)(unsafe.Pointer(&f.buckets.all[bucket].Ways[way].Seen))
+}
+
+// read is an entry as it was at one time; false if it was being written.
+func (f *Flows) read(bucket, way int) (e entry, ok bool) {
+	at := &f.buckets.all[bucket].Ways[way]
+	e.bucket, e.way = bucket, way
+	e.Key = atomic.LoadUint64(&at.Key)
+	*(*uint64)(unsafe.Pointer(&e.Seen)) = atomic.LoadUint64(f.word(bucket, way))
+	return e, atomic.LoadUint64(&at.Key) == e.Key && e.state() != bpf.WeirFlowStateFLOW_BUSY
+}
+
+func (e *entry) state() bpf.WeirFlowState {
+	return bpf.WeirFlowState(e.State & flowStateMask)
+}
+
+func (e *entry) class() bpf.WeirFlowClass {
+	return bpf.WeirFlowClass(e.State >> flowClassShift % uint8(bpf.WeirFlowClassFLOW_CLASSES))
+}
+
+// used says whether a flow is there.
+func (e *entry) used() bool { return e.state() >= bpf.WeirFlowStateFLOW_OPENING }
+
+// The bits of struct flow's state (bpf/types.h).
+const (
+	flowStateMask  = 0x0f
+	flowClassShift = 4
+	flowV6         = 0x80
+)
+
+// free ends a flow, unless a packet changed its entry meanwhile. The entry then only looks free: that
+// it may be empty, settle finds out.
+func (f *Flows) free(e entry) bool {
+	dead := e.WeirFlow
+	dead.State = uint8(bpf.WeirFlowStateFLOW_DEAD)
+	return f.swap(e, dead)
+}
+
+func (f *Flows) swap(e entry, to bpf.WeirFlow) bool {
+	was, is := *(*uint64)(unsafe.Pointer(&e.Seen)), *(*uint64)(unsafe.Pointer(&to.Seen))
+	return atomic.CompareAndSwapUint64(f.word(e.bucket, e.way), was, is)
+}
+
+// each calls visit for every flow.
+func (f *Flows) each(visit func(entry)) {
+	for bucket := range f.buckets.all {
+		for way := range f.buckets.all[bucket].Ways {
+			if e, ok := f.read(bucket, way); ok && e.used() {
+				visit(e)
 			}
 		}
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read the flow table: %w", err)
-		}
 	}
 }
 
-// SweepFlows counts the live flows of each element and removes those that were silent for too long.
-func SweepFlows(m *bpf.WeirMaps, timeouts Timeouts) (Sweep, error) {
-	s := Sweep{Flows: map[RowID]uint64{}}
-	now := uint32(monotonicNow() >> tickShift)
-	err := eachFlow(m.Flows, func(key bpf.WeirFlowKey, f bpf.WeirFlow) error {
-		forward := key.Direction == uint8(bpf.WeirFlowDirectionFLOW_FORWARD)
-		gone, err := expire(m, key, f, now, timeouts)
+// Sweep counts the live flows of each element, and ends those that were silent for too long and those
+// of rows that are gone.
+func (f *Flows) Sweep(gone map[uint16]bool) (Sweep, error) {
+	s := Sweep{Flows: map[uint16]uint64{}}
+	var p bpf.WeirParameters
+	if err := f.kernel.Settings.Lookup(uint32(0), &p); err != nil {
+		return s, fmt.Errorf("read the settings: %w", err)
+	}
+	now, err := f.clock.tick()
+	if err != nil {
+		return s, err
+	}
+	displaced := map[int]bool{}
+	f.each(func(e entry) {
+		idle := int16(now - e.Seen)
 		switch {
-		case err != nil || !forward:
-		case gone:
-			s.Expired++
-		case f.State != uint8(bpf.WeirFlowStateFLOW_RESET):
-			s.Flows[RowID{f.Element, f.Generation}]++
+		case gone[e.Element]:
+			f.free(e)
+			return
+		case e.state() < bpf.WeirFlowStateFLOW_STATES && int(idle) > int(p.Timeouts[e.class()][e.state()]):
+			if f.free(e) {
+				s.Expired++
+				return
+			}
+		case e.state() != bpf.WeirFlowStateFLOW_RESET:
+			s.Flows[e.Element]++
 		}
-		return err
+		if first := f.index(e.Key, false); first != e.bucket {
+			displaced[first] = true
+		}
 	})
-	return s, err
+	f.settle(displaced)
+	return s, nil
 }
 
-// expire removes a flow when neither direction was heard of for its timeout. The entry of the way
-// there decides for both; an entry whose other direction is not there, because it was evicted or
-// belongs to a later flow by now, goes alone.
-func expire(m *bpf.WeirMaps, key bpf.WeirFlowKey, f bpf.WeirFlow, now uint32, timeouts Timeouts) (bool, error) {
-	if idle(f, now) < min(timeouts.TCP, timeouts.Opening, timeouts.Closing, timeouts.UDP) {
-		return false, nil
+// index is the first or the second bucket of a key (flow_index).
+func (f *Flows) index(key uint64, second bool) int {
+	half := key >> 32
+	if second {
+		half = key & 0xffffffff
 	}
-	otherKey := twin(key, f)
-	var other bpf.WeirFlow
-	err := m.Flows.Lookup(otherKey, &other)
-	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-		return false, fmt.Errorf("read a flow's other direction: %w", err)
-	}
-	keys := []bpf.WeirFlowKey{key}
-	if err == nil && twin(otherKey, other) == key {
-		if key.Direction == uint8(bpf.WeirFlowDirectionFLOW_RETURN) {
-			return false, nil
+	return int(half * uint64(len(f.buckets.all)) >> 32)
+}
+
+// settle makes dead entries empty, where no flow had to go to its second bucket: look-ups end at a
+// bucket that has an empty entry. One that goes there in this moment is found no more, and its next
+// packet chooses anew.
+func (f *Flows) settle(displaced map[int]bool) {
+	for bucket := range f.buckets.all {
+		if displaced[bucket] {
+			continue
 		}
-		keys = append(keys, otherKey)
-	} else {
-		other = f
-	}
-	if min(idle(f, now), idle(other, now)) < timeouts.of(key.Protocol, f.State, other.State) {
-		return false, nil
-	}
-	return true, deleteFlows(m, keys...)
-}
-
-func idle(f bpf.WeirFlow, now uint32) time.Duration {
-	return time.Duration(int32(now-f.Seen)) << tickShift
-}
-
-// of is the timeout of a flow whose two directions are in states a and b.
-func (t Timeouts) of(protocol, a, b uint8) time.Duration {
-	const (
-		opening = uint8(bpf.WeirFlowStateFLOW_SYN)
-		closing = uint8(bpf.WeirFlowStateFLOW_CLOSING)
-	)
-	switch {
-	case protocol == UDP:
-		return t.UDP
-	case max(a, b) > closing || min(a, b) == closing:
-		return t.Closing
-	case max(a, b) == opening:
-		return t.Opening
-	}
-	return t.TCP
-}
-
-// twin is the key of the flow's other direction. Source and destination of a packet that way
-// are the destination after rewriting (or the VIP) and the source.
-func twin(key bpf.WeirFlowKey, f bpf.WeirFlow) bpf.WeirFlowKey {
-	if key.Direction == uint8(bpf.WeirFlowDirectionFLOW_FORWARD) {
-		return bpf.WeirFlowKey{Src: f.Addr, Sport: f.Port, Dst: key.Src, Dport: key.Sport,
-			Protocol: key.Protocol, Direction: uint8(bpf.WeirFlowDirectionFLOW_RETURN)}
-	}
-	return bpf.WeirFlowKey{Src: key.Dst, Sport: key.Dport, Dst: f.Addr, Dport: f.Port,
-		Protocol: key.Protocol, Direction: uint8(bpf.WeirFlowDirectionFLOW_FORWARD)}
-}
-
-func deleteFlows(m *bpf.WeirMaps, keys ...bpf.WeirFlowKey) error {
-	for _, key := range keys {
-		if err := m.Flows.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return fmt.Errorf("forget a flow: %w", err)
+		for way := range f.buckets.all[bucket].Ways {
+			if e, ok := f.read(bucket, way); ok && e.state() == bpf.WeirFlowStateFLOW_DEAD {
+				empty := e.WeirFlow
+				empty.State = uint8(bpf.WeirFlowStateFLOW_EMPTY)
+				f.swap(e, empty)
+			}
 		}
 	}
-	return nil
 }
 
-// TCPFlows lists the connections of an element whose clients do not know yet that they ended.
-// Those that are only opening are left out: their clients send the SYN again, which chooses anew.
-func TCPFlows(m *bpf.WeirMaps, of RowID) ([]Flow, error) {
+// ToTell lists the TCP flows of an element whose clients do not know yet that they ended. Those that
+// are only opening are left out: their clients send the SYN again, which chooses anew.
+func (f *Flows) ToTell(row uint16) ([]Flow, error) {
 	var found []Flow
-	err := eachFlow(m.Flows, func(key bpf.WeirFlowKey, f bpf.WeirFlow) error {
-		forward := key.Direction == uint8(bpf.WeirFlowDirectionFLOW_FORWARD)
-		if key.Protocol != TCP || !forward || (RowID{f.Element, f.Generation}) != of || over(m, key, f) {
-			return nil
+	var s bpf.WeirService
+	var failed error
+	f.each(func(e entry) {
+		if e.Element != row || e.class() != bpf.WeirFlowClassFLOW_TCP || e.state() < bpf.WeirFlowStateFLOW_ANSWERED ||
+			e.state() >= bpf.WeirFlowStateFLOW_CLOSED {
+			return
 		}
-		found = append(found, Flow{Client: addrPort(key.Src, key.Sport), VIP: addrPort(key.Dst, key.Dport), ClientAck: f.ClientAck})
-		return nil
+		if err := f.kernel.Services.Lookup(uint32(e.Service), &s); err != nil {
+			failed = fmt.Errorf("read the service of a flow: %w", err)
+			return
+		}
+		if client, ok := f.client(e); ok {
+			found = append(found, Flow{Client: client, VIP: addrPort(s.Addr, s.Port)})
+		}
 	})
-	return found, err
+	return found, failed
 }
 
-// over says that the client of a forward entry needs not be told: it was reset, has not begun, or
-// both sides have sent their FIN.
-func over(m *bpf.WeirMaps, key bpf.WeirFlowKey, f bpf.WeirFlow) bool {
-	switch bpf.WeirFlowState(f.State) {
-	case bpf.WeirFlowStateFLOW_RESET, bpf.WeirFlowStateFLOW_SYN:
-		return true
-	case bpf.WeirFlowStateFLOW_CLOSING:
-		var back bpf.WeirFlow
-		err := m.Flows.Lookup(twin(key, f), &back)
-		return err == nil && back.State >= uint8(bpf.WeirFlowStateFLOW_CLOSING)
-	}
-	return false
-}
-
-// ForgetFlows removes every flow of an element, both directions.
-func ForgetFlows(m *bpf.WeirMaps, of RowID) error {
-	return eachFlow(m.Flows, func(key bpf.WeirFlowKey, f bpf.WeirFlow) error {
-		if (RowID{f.Element, f.Generation}) != of {
-			return nil
+// Elements are the rows that a client's flows from one port have, one for each service that it talks to.
+func (f *Flows) Elements(client netip.AddrPort, protocol uint8) (rows []uint16) {
+	key := f.key.hash(client, protocol)
+	for _, second := range []bool{false, true} {
+		bucket := f.index(key, second)
+		for way := range f.buckets.all[bucket].Ways {
+			if e, ok := f.read(bucket, way); ok && e.used() && e.Key == key {
+				rows = append(rows, e.Element)
+			}
 		}
-		return deleteFlows(m, key)
+	}
+	return rows
+}
+
+// client is whose flow an entry is; false if it is another's by now.
+func (f *Flows) client(e entry) (netip.AddrPort, bool) {
+	if e.State&flowV6 == 0 {
+		client, _ := f.key.client(e.Key)
+		return client, true
+	}
+	c := &f.clients.all[e.bucket]
+	client := addrPort(c.Addr[e.way], c.Port[e.way])
+	now, ok := f.read(e.bucket, e.way)
+	return client, ok && now.Key == e.Key
+}
+
+// Forget ends every flow of an element.
+func (f *Flows) Forget(row uint16) {
+	f.each(func(e entry) {
+		if e.Element == row {
+			f.free(e)
+		}
 	})
 }

@@ -33,9 +33,9 @@ const (
 	provenFactor = 4
 )
 
-// WriteParameters sets limits and, where the maps are new, the secret keys of the selection and of the
-// challenges. Keys that are there stay: flows' hashes must outlive the agent.
-func WriteParameters(m *bpf.WeirMaps, limits Limits) error {
+// WriteParameters sets limits and timeouts and, where the maps are new, the secret keys of the flow table,
+// the selection and the challenges. Keys that are there stay: flows' hashes must outlive the agent.
+func WriteParameters(m *bpf.WeirMaps, c Clock, limits Limits, timeouts Timeouts) error {
 	var p bpf.WeirParameters
 	if err := m.Settings.Lookup(uint32(0), &p); err != nil {
 		return fmt.Errorf("read the settings: %w", err)
@@ -43,7 +43,9 @@ func WriteParameters(m *bpf.WeirMaps, limits Limits) error {
 	if p.SelectKey == [2]uint64{} {
 		p.SelectKey = newKey()
 		p.GuardKey = newKey()
+		p.TupleKey = newTupleKey()
 	}
+	p.Timeouts = timeouts.states(c)
 	for budget, perSecond := range map[bpf.WeirBudget]uint64{
 		bpf.WeirBudgetBUDGET_NEWCOMERS:  uint64(limits.NewcomersPerSecond),
 		bpf.WeirBudgetBUDGET_PROVEN:     provenFactor * uint64(limits.NewcomersPerSecond),
@@ -81,66 +83,76 @@ func rate(perSecond uint64) (interval, burst uint64) {
 // Guard is the kernel's gate in front of the registrar's sockets. Admit and Revoke are safe from
 // any goroutine.
 type Guard struct {
-	maps   *bpf.WeirMaps
-	locals []netip.AddrPort
-	open   []netip.AddrPort // see OpenGuard
+	maps *bpf.WeirMaps
 }
 
-// OpenGuard puts the guard in front of locals, IPv4 addresses and ports of this host where TCP is
+// OpenGuard puts the guard in front of locals, addresses and ports of this host where TCP is
 // spoken, and forgets admissions of an earlier agent, whose sessions ended with it. Where SCTP is
 // spoken too, at those in overSCTP, its packets are left to the kernel, which keeps no state for
-// those that have not shown that they receive at their address (RFC 9260 5.1).
+// those that have not shown that they receive at their address (RFC 9260 5.1). The settings must be
+// written, and no Steering may be open.
 func OpenGuard(m *bpf.WeirMaps, locals, overSCTP []netip.AddrPort) (*Guard, error) {
-	g := &Guard{maps: m, locals: locals, open: overSCTP}
 	if err := clearMap[bpf.WeirPeerKey, uint64](m.Admitted); err != nil {
 		return nil, fmt.Errorf("clear old admissions: %w", err)
 	}
-	if err := g.removeOthers(); err != nil {
+	endpoints, err := openEndpoints(m)
+	if err != nil {
 		return nil, err
 	}
-	at := bpf.WeirEndpoint{Kind: uint32(bpf.WeirEndpointKindENDPOINT_GUARDED)}
-	for key, local := range g.keys() {
-		if err := m.Endpoints.Put(key, at); err != nil {
-			return nil, fmt.Errorf("guard %s: %w", local, err)
-		}
-	}
-	return g, nil
+	g := &Guard{maps: m}
+	return g, errors.Join(g.place(endpoints, guardedPlaces(locals, overSCTP)), endpoints.Close())
 }
 
 // The registrar listens on TCP; what has ports and is not TCP has no business at its port.
 var guardedProtocols = []uint8{TCP, UDP, sctp, dccp, udpLite}
 
-// keys are all guarded endpoints, each with where it is.
-func (g *Guard) keys() map[bpf.WeirEndpointKey]netip.AddrPort {
-	all := map[bpf.WeirEndpointKey]netip.AddrPort{}
-	for _, local := range g.locals {
+func guardedPlaces(locals, overSCTP []netip.AddrPort) (all []Service) {
+	for _, local := range locals {
 		for _, protocol := range guardedProtocols {
-			if protocol != sctp || !slices.Contains(g.open, local) {
-				all[bpf.WeirEndpointKey{Addr: be32(local.Addr()), Port: be16(local.Port()), Protocol: protocol}] = local
+			if protocol != sctp || !slices.Contains(overSCTP, local) {
+				all = append(all, Service{local, protocol})
 			}
 		}
 	}
 	return all
 }
 
-// removeOthers takes away guarded endpoints of an earlier configuration.
-func (g *Guard) removeOthers() error {
-	var key bpf.WeirEndpointKey
-	var at bpf.WeirEndpoint
-	var stale []bpf.WeirEndpointKey
-	guarded := g.keys()
-	it := g.maps.Endpoints.Iterate()
-	for it.Next(&key, &at) {
-		if _, stays := guarded[key]; at.Kind == uint32(bpf.WeirEndpointKindENDPOINT_GUARDED) && !stays {
-			stale = append(stale, key)
+// place guards these places, and takes the guard from those of an earlier configuration.
+func (g *Guard) place(endpoints *endpointTable, places []Service) error {
+	used := map[uint16]bool{}
+	there := map[Service]bool{}
+	for row := range g.maps.Services.MaxEntries() {
+		var at bpf.WeirService
+		if err := g.maps.Services.Lookup(row, &at); err != nil {
+			return fmt.Errorf("read service row %d: %w", row, err)
+		}
+		s := Service{addrPort(at.Addr, at.Port), at.Protocol}
+		if at.Kind == guarded && !slices.Contains(places, s) {
+			endpoints.remove(endpoints.key.hash(s.VIP, s.Protocol), guarded, uint16(row))
+			if err := g.maps.Services.Put(row, bpf.WeirService{}); err != nil {
+				return fmt.Errorf("unguard %s: %w", s, err)
+			}
+			continue
+		}
+		if at.Kind != 0 {
+			used[uint16(row)] = true
+			there[s] = at.Kind == guarded
 		}
 	}
-	if err := it.Err(); err != nil {
-		return fmt.Errorf("read the endpoints: %w", err)
-	}
-	for _, key := range stale {
-		if err := g.maps.Endpoints.Delete(key); err != nil {
-			return fmt.Errorf("unguard %s: %w", addrPort(key.Addr, key.Port), err)
+	for _, s := range places {
+		if there[s] {
+			continue
+		}
+		row, err := freeRow(g.maps, used)
+		if err != nil {
+			return fmt.Errorf("guard %s: %w", s, err)
+		}
+		used[row] = true
+		if err := writeService(g.maps, row, s, guarded, Options{}); err != nil {
+			return err
+		}
+		if err := endpoints.put(endpoints.key.hash(s.VIP, s.Protocol), guarded, row); err != nil {
+			return fmt.Errorf("guard %s: %w", s, err)
 		}
 	}
 	return nil
@@ -168,7 +180,7 @@ func (g *Guard) Revoke(local netip.AddrPort, peers []netip.AddrPort) error {
 }
 
 func peerKey(local, peer netip.AddrPort) bpf.WeirPeerKey {
-	return bpf.WeirPeerKey{Addr: be32(peer.Addr().Unmap()), Port: be16(peer.Port()), LocalPort: be16(local.Port())}
+	return bpf.WeirPeerKey{Addr: address(peer.Addr()), Port: be16(peer.Port()), LocalPort: be16(local.Port())}
 }
 
 // monotonicNow is the clock that the program's times are of, in nanoseconds.

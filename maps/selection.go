@@ -8,22 +8,28 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-lb/weir/bpf"
 )
 
 const bpfMmapable = unix.BPF_F_MMAPABLE
 
-// slotStride is the distance of two slots in a mapped table: the kernel rounds values up to 8.
-const slotStride = 8
+// A selection table's slots lie four in a cell: the kernel rounds an array's values up to 8 bytes.
+const (
+	cellSlots      = len(bpf.WeirSelectionCell{}.Elements)
+	cellSize       = 2 * cellSlots
+	selectionCells = (SelectionSlots + cellSlots - 1) / cellSlots
+)
 
 // writeTable fills a selection table through its memory: 65,537 slots without a system call each.
-func writeTable(m *ebpf.Map, table []uint32) error {
+func writeTable(m *ebpf.Map, table []uint16) error {
 	mem, err := m.Memory()
 	if err != nil {
 		return fmt.Errorf("map a selection table: %w", err)
 	}
-	raw := make([]byte, slotStride*len(table))
+	raw := make([]byte, cellSize*selectionCells)
 	for i, row := range table {
-		binary.NativeEndian.PutUint32(raw[slotStride*i:], row)
+		binary.NativeEndian.PutUint16(raw[2*i:], row)
 	}
 	if _, err := mem.WriteAt(raw, 0); err != nil {
 		return fmt.Errorf("fill a selection table: %w", err)

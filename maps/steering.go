@@ -38,7 +38,7 @@ func (s State) String() string {
 	return fmt.Sprintf("state-%d", uint8(s))
 }
 
-// Element is one element of a service: PE identifier and IPv4 address with port name it, weight
+// Element is one element of a service: PE identifier and address with port name it, weight
 // is its share of the new flows (0: none).
 type Element struct {
 	PE     uint32
@@ -49,46 +49,71 @@ type Element struct {
 
 // Row is an element as it lies in the kernel.
 type Row struct {
-	Index uint32
+	Index uint16
 	Element
-	Generation uint32
 }
 
 // ErrFull says that no row is left for an element, or no place for a service.
 var ErrFull = errors.New("no room left in the kernel's tables")
 
 type rowKey struct {
-	service uint32
+	service uint16
 	pe      uint32
 	addr    netip.AddrPort
 }
 
 // Steering writes services, elements and selection tables. It is for one goroutine.
 type Steering struct {
-	maps     *bpf.WeirMaps
-	services map[Service]uint32
-	rows     map[rowKey]Row
-	free     []uint32          // unused rows, the lowest last
-	gens     map[uint32]uint32 // last generation of each row ever used
-	applied  map[uint32][]candidate
-	table    []uint32
+	maps      *bpf.WeirMaps
+	endpoints *endpointTable
+	services  map[Service]uint16
+	options   map[uint16]Options // of each service
+	rows      map[rowKey]Row
+	servers   map[Service]int // how many rows answer from there
+	free      []uint16        // unused rows, the lowest last
+	retired   map[uint16]bool // rows that flows may still name
+	applied   map[uint16][]candidate
+	table     []uint16
 }
 
 // OpenSteering adopts what an earlier agent left in the maps: services that are still wanted
-// keep their place and their elements' rows, others are removed.
+// keep their place and their elements' rows, others are removed. The settings must be written.
 func OpenSteering(m *bpf.WeirMaps, services []Service) (*Steering, error) {
-	s := &Steering{
-		maps: m, services: map[Service]uint32{}, rows: map[rowKey]Row{}, gens: map[uint32]uint32{},
-		applied: map[uint32][]candidate{}, table: make([]uint32, SelectionSlots),
-	}
-	kept, err := s.adoptServices(services)
+	endpoints, err := openEndpoints(m)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.adoptRows(kept); err != nil {
-		return nil, err
+	s := &Steering{
+		maps: m, endpoints: endpoints, services: map[Service]uint16{}, options: map[uint16]Options{}, rows: map[rowKey]Row{}, servers: map[Service]int{},
+		retired: map[uint16]bool{}, applied: map[uint16][]candidate{}, table: make([]uint16, SelectionSlots),
 	}
-	return s, s.addServices(services, kept)
+	if err := s.adopt(services); err != nil {
+		return nil, errors.Join(err, endpoints.Close())
+	}
+	return s, nil
+}
+
+// Close gives up the memory that it writes to. The kernel goes on with what is there.
+func (s *Steering) Close() error { return s.endpoints.Close() }
+
+// Retired are rows whose elements are gone, and which flows may still name. When no flow does, Release
+// makes them free for other elements.
+func (s *Steering) Retired() map[uint16]bool { return maps.Clone(s.retired) }
+
+// Release frees retired rows that no flow names.
+func (s *Steering) Release(rows map[uint16]bool) error {
+	for row := range rows {
+		if !s.retired[row] {
+			continue
+		}
+		if err := s.maps.Elements.Put(uint32(row), bpf.WeirElement{}); err != nil {
+			return fmt.Errorf("free element row %d: %w", row, err)
+		}
+		delete(s.retired, row)
+		s.free = append(s.free, row)
+	}
+	slices.SortFunc(s.free, func(a, b uint16) int { return int(b) - int(a) })
+	return nil
 }
 
 // Rows lists a service's elements as they lie in the kernel, by row.
@@ -142,7 +167,7 @@ func (s *Steering) Apply(service Service, elements []Element) error {
 }
 
 // put writes the element's row if it differs from what is there, and returns its index.
-func (s *Steering) put(service Service, id uint32, e Element) (uint32, error) {
+func (s *Steering) put(service Service, id uint16, e Element) (uint16, error) {
 	key := rowKey{id, e.PE, e.Addr}
 	row, known := s.rows[key]
 	if known && row.Element == e {
@@ -153,16 +178,38 @@ func (s *Steering) put(service Service, id uint32, e Element) (uint32, error) {
 			return 0, fmt.Errorf("add element %s: %w", e.Addr, ErrFull)
 		}
 		row.Index = s.free[len(s.free)-1]
-		s.free = s.free[:len(s.free)-1]
-		row.Generation = s.gens[row.Index] + 1
-		s.gens[row.Index] = row.Generation
 	}
 	row.Element = e
 	if err := s.writeRow(service, id, row, uint8(e.State)); err != nil {
 		return 0, err
 	}
+	if !known {
+		if err := s.answer(Service{e.Addr, service.Protocol}); err != nil {
+			return 0, errors.Join(err, s.writeRow(service, id, row, uint8(bpf.WeirElementStateELEMENT_FREE)))
+		}
+		s.free = s.free[:len(s.free)-1]
+	}
 	s.rows[key] = row
 	return row.Index, nil
+}
+
+// answer notes that another row's element answers from there.
+func (s *Steering) answer(from Service) error {
+	if s.servers[from] == 0 {
+		if err := s.endpoints.put(s.endpoints.key.hash(from.VIP, from.Protocol), server, 0); err != nil {
+			return fmt.Errorf("add element %s: %w", from.VIP, err)
+		}
+	}
+	s.servers[from]++
+	return nil
+}
+
+// answerNoMore notes that a row's element is gone. Its flows' packets, if there are any, are not ours then.
+func (s *Steering) answerNoMore(from Service) {
+	if s.servers[from]--; s.servers[from] == 0 {
+		delete(s.servers, from)
+		s.endpoints.remove(s.endpoints.key.hash(from.VIP, from.Protocol), server, 0)
+	}
 }
 
 func (s *Steering) retire(service Service, key rowKey) error {
@@ -171,14 +218,15 @@ func (s *Steering) retire(service Service, key rowKey) error {
 		return err
 	}
 	delete(s.rows, key)
-	s.free = append(s.free, row.Index)
+	s.answerNoMore(Service{row.Addr, service.Protocol})
+	s.retired[row.Index] = true
 	return nil
 }
 
-func (s *Steering) writeRow(service Service, id uint32, row Row, state uint8) error {
-	err := s.maps.Elements.Put(row.Index, bpf.WeirElement{
-		Addr: be32(row.Addr.Addr()), Port: be16(row.Addr.Port()), Protocol: service.Protocol, State: state,
-		Pe: row.PE, Service: id, Generation: row.Generation, Weight: row.Weight,
+func (s *Steering) writeRow(service Service, id uint16, row Row, state uint8) error {
+	err := s.maps.Elements.Put(uint32(row.Index), bpf.WeirElement{
+		Addr: address(row.Addr.Addr()), Port: be16(row.Addr.Port()), Protocol: service.Protocol, State: state,
+		Pe: row.PE, Service: id, Weight: row.Weight, Mode: uint8(s.options[id].Mode),
 	})
 	if err != nil {
 		return fmt.Errorf("write element %s: %w", row.Addr, err)
@@ -188,14 +236,14 @@ func (s *Steering) writeRow(service Service, id uint32, row Row, state uint8) er
 
 // swap builds the service's table and puts it in place of the old one, whole, unless the
 // candidates are those of the table that is there.
-func (s *Steering) swap(service uint32, candidates []candidate) error {
+func (s *Steering) swap(service uint16, candidates []candidate) error {
 	slices.SortFunc(candidates, byElement)
 	if old, ok := s.applied[service]; ok && slices.Equal(old, candidates) {
 		return nil
 	}
 	fill(s.table, candidates)
 	inner, err := ebpf.NewMap(&ebpf.MapSpec{
-		Name: "selection", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: SelectionSlots, Flags: bpfMmapable,
+		Name: "selection", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(cellSize), MaxEntries: uint32(selectionCells), Flags: bpfMmapable,
 	})
 	if err != nil {
 		return fmt.Errorf("create a selection table: %w", err)
@@ -204,7 +252,7 @@ func (s *Steering) swap(service uint32, candidates []candidate) error {
 	if err := writeTable(inner, s.table); err != nil {
 		return err
 	}
-	if err := s.maps.Selections.Put(service, inner); err != nil {
+	if err := s.maps.Selections.Put(uint32(service), inner); err != nil {
 		return fmt.Errorf("swap in a selection table: %w", err)
 	}
 	s.applied[service] = candidates

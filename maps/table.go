@@ -16,7 +16,7 @@ const SelectionSlots = 65537
 
 // candidate is an element that takes new flows, as the table's builder sees it.
 type candidate struct {
-	row    uint32 // index of its row in the elements map, what the slots hold
+	row    uint16 // index of its row in the elements map, what the slots hold
 	pe     uint32
 	addr   netip.AddrPort
 	weight uint32
@@ -31,7 +31,7 @@ type permutation struct {
 
 func newPermutation(c candidate, size uint32) permutation {
 	h := fnv.New128a()
-	ip := c.addr.Addr().As4()
+	ip := c.addr.Addr().As16()
 	h.Write(ip[:])
 	_ = binary.Write(h, binary.BigEndian, []uint32{uint32(c.addr.Port()), c.pe})
 	sum := mix(h.Sum(nil))
@@ -58,7 +58,7 @@ func byElement(a, b candidate) int {
 // fill gives each slot of table a candidate's row, to each its share of the weights rounded up or
 // down; without any weight all slots are 0. Candidates take turns as often as their weights say,
 // until they have their quota. The order of the candidates does not matter.
-func fill(table []uint32, candidates []candidate) {
+func fill(table []uint16, candidates []candidate) {
 	clear(table)
 	candidates = slices.SortedFunc(slices.Values(candidates), byElement)
 	left := quotas(candidates, uint64(len(table)))
@@ -122,7 +122,7 @@ func quotas(candidates []candidate, size uint64) []uint64 {
 }
 
 // take claims the next free slot in the permutation's order.
-func (p *permutation) take(table []uint32, row uint32) {
+func (p *permutation) take(table []uint16, row uint16) {
 	size := uint32(len(table))
 	for table[p.next] != 0 {
 		p.next = (p.next + p.skip) % size

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weir-lb/weir/agent/config"
 	"github.com/weir-lb/weir/agent/operate"
+	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -30,10 +31,11 @@ type Config struct {
 
 // ServiceConfig is one virtual address and the pool that answers for it.
 type ServiceConfig struct {
-	VIP      netip.Addr    // IPv4
+	VIP      netip.Addr    // IPv4 or IPv6
 	Port     uint16        // 1-65535
 	Protocol wire.Protocol // wire.ProtocolTCP or wire.ProtocolUDP
 	Pool     wire.PoolHandle
+	Mode     maps.Mode // how packets reach the elements
 }
 
 // GuardConfig is what strangers may spend at the registrar's port.

@@ -24,8 +24,6 @@ func (c *Config) unguarded() (faults []config.Fault) {
 	for _, l := range slices.Concat(c.Registrar.ASAP, c.Registrar.ENRP) {
 		switch at := l.Addr; {
 		case !at.IsValid():
-		case !at.Addr().Is4():
-			faults = append(faults, config.Faultf(l.Name, "%q is IPv6; only IPv4 is served so far", at))
 		case at.Addr().IsUnspecified():
 			faults = append(faults, config.Faultf(l.Name, "must name one address: the kernel guards exactly that one"))
 		}

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/weir-lb/weir/agent/config"
+	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -49,6 +50,7 @@ func (d decoder) service(s *ServiceConfig) config.Parser {
 		"port":     config.Number(d.Decoder, &s.Port, 1, math.MaxUint16),
 		"protocol": config.OneOf(d.Decoder, &s.Protocol, "a protocol that can be served", wire.ProtocolTCP, wire.ProtocolUDP),
 		"pool":     d.Pool(&s.Pool),
+		"mode":     config.OneOf(d.Decoder, &s.Mode, "a way to forward", maps.NAT, maps.DSR),
 	})
 }
 
@@ -74,9 +76,11 @@ func parseVIP(n *yaml.Node) (netip.Addr, error) {
 	a, err := netip.ParseAddr(n.Value)
 	switch {
 	case err != nil:
-		return a, fmt.Errorf("%q is not an IPv4 address", n.Value)
-	case !a.Is4():
-		return a, fmt.Errorf("%q is IPv6; only IPv4 is served so far", n.Value)
+		return a, fmt.Errorf("%q is not an IP address", n.Value)
+	case a.Is4In6():
+		return a, fmt.Errorf("%q is an IPv4 address in IPv6: write %s", n.Value, a.Unmap())
+	case a.Zone() != "":
+		return a, fmt.Errorf("%q has a zone: a service's address must be good everywhere", n.Value)
 	case !a.IsGlobalUnicast():
 		return a, fmt.Errorf("%q cannot be served: it is not the address of one host", n.Value)
 	}

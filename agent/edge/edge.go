@@ -26,6 +26,7 @@ type gateway struct {
 	credentials *config.Credentials
 	datapath    *loader.Datapath
 	guard       *maps.Guard
+	flows       *maps.Flows
 	teller      *teller
 	inbox       *inbox
 	reconcile   *reconciler
@@ -84,13 +85,16 @@ func (g *gateway) openDatapath() (err error) {
 	if err != nil {
 		return err
 	}
-	if err = maps.WriteParameters(g.datapath.Maps, g.cfg.limits()); err != nil {
+	if err = maps.WriteParameters(g.datapath.Maps, g.datapath.Clock, g.cfg.limits(), g.cfg.timeouts()); err != nil {
 		return err
 	}
 	if g.guard, err = maps.OpenGuard(g.datapath.Maps, g.listening(wire.ProtocolTCP), g.listening(wire.ProtocolSCTP)); err != nil {
 		return err
 	}
-	g.reconcile = newReconciler(g.datapath.Maps, g.inbox, g.teller, g.log)
+	if g.flows, err = maps.OpenFlows(g.datapath.Maps, g.datapath.Clock); err != nil {
+		return err
+	}
+	g.reconcile = newReconciler(g.datapath.Maps, g.flows, g.inbox, g.teller, g.log)
 	return g.reconcile.configure(g.cfg, time.Now())
 }
 
@@ -139,6 +143,12 @@ func (g *gateway) close() error {
 	if g.registrar != nil {
 		errs = append(errs, g.registrar.Close())
 	}
+	if g.reconcile != nil {
+		errs = append(errs, g.reconcile.close())
+	}
+	if g.flows != nil {
+		errs = append(errs, g.flows.Close())
+	}
 	if g.datapath != nil {
 		errs = append(errs, g.datapath.Close())
 	}
@@ -147,6 +157,13 @@ func (g *gateway) close() error {
 	}
 	errs = append(errs, g.metrics.Close(), g.control.Close())
 	return errors.Join(errs...)
+}
+
+// openingTimeout is how long a flow lives that is not answered.
+const openingTimeout = time.Minute
+
+func (c Config) timeouts() maps.Timeouts {
+	return maps.Timeouts{TCP: c.Flows.TCPIdle, Opening: openingTimeout, Closing: c.Flows.Closing, UDP: c.Flows.UDPIdle}
 }
 
 func (c Config) limits() maps.Limits {

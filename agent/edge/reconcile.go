@@ -22,11 +22,12 @@ import (
 // has heard from the others.
 type reconciler struct {
 	kernel   *bpf.WeirMaps
+	table    *maps.Flows
 	steering *maps.Steering
 	teller   *teller
 	inbox    *inbox
 	log      *slog.Logger
-	timeouts maps.Timeouts
+	closing  time.Duration // how long a flow that is over is kept
 	recovery time.Duration
 	requests chan func() // run between two steps, on the reconciler's own goroutine
 
@@ -34,7 +35,7 @@ type reconciler struct {
 	pools        map[wire.PoolHandle]change // the newest snapshot of each pool
 	recoverUntil time.Time                  // zero once the recovery is over
 	whole        bool                       // the handlespace is synchronised
-	flows        map[maps.RowID]uint64      // of the last sweep
+	flows        map[uint16]uint64          // of the last sweep, by row
 	swept        time.Time
 	sweepEvery   time.Duration
 }
@@ -45,13 +46,11 @@ const (
 	// part of a core.
 	sweepPause = time.Second
 	sweepShare = 20
-	// openingTimeout is how long a flow lives of which only the SYN was seen.
-	openingTimeout = time.Minute
 )
 
-func newReconciler(kernel *bpf.WeirMaps, in *inbox, t *teller, log *slog.Logger) *reconciler {
+func newReconciler(kernel *bpf.WeirMaps, table *maps.Flows, in *inbox, t *teller, log *slog.Logger) *reconciler {
 	return &reconciler{
-		kernel: kernel, teller: t, log: log, inbox: in, requests: make(chan func()),
+		kernel: kernel, table: table, teller: t, log: log, inbox: in, requests: make(chan func()),
 		pools: map[wire.PoolHandle]change{}, sweepEvery: sweepPause,
 	}
 }
@@ -62,21 +61,38 @@ func (r *reconciler) configure(cfg Config, now time.Time) error {
 	var services []*service
 	var endpoints []maps.Service
 	for _, c := range cfg.Services {
-		s := &service{Service: c.endpoint(), pool: c.Pool, elements: map[elementKey]*element{}}
+		s := &service{Service: c.endpoint(), options: maps.Options{Mode: c.Mode}, pool: c.Pool, elements: map[elementKey]*element{}}
 		services = append(services, s)
 		endpoints = append(endpoints, s.Service)
+	}
+	if err := r.close(); err != nil {
+		return err
 	}
 	steering, err := maps.OpenSteering(r.kernel, endpoints)
 	if err != nil {
 		return err
 	}
-	r.steering, r.services, r.recovery = steering, services, cfg.Recovery
-	r.timeouts = maps.Timeouts{TCP: cfg.Flows.TCPIdle, Opening: openingTimeout, Closing: cfg.Flows.Closing, UDP: cfg.Flows.UDPIdle}
+	r.steering, r.services, r.recovery, r.closing = steering, services, cfg.Recovery, cfg.Flows.Closing
+	for _, s := range services {
+		if err := steering.Configure(s.Service, s.options); err != nil {
+			return err
+		}
+	}
 	r.adopt(now)
 	for _, c := range r.pools {
 		r.update(c, now)
 	}
 	return nil
+}
+
+// close lets go of the maps' memory, and leaves the kernel as it is.
+func (r *reconciler) close() error {
+	if r.steering == nil {
+		return nil
+	}
+	err := r.steering.Close()
+	r.steering = nil
+	return err
 }
 
 func (r *reconciler) adopt(now time.Time) {
@@ -195,12 +211,12 @@ func (r *reconciler) tellClients(s *service, now time.Time) {
 			continue
 		}
 		e.tell = e.tell[1:]
-		flows, err := maps.TCPFlows(r.kernel, row.ID())
+		flows, err := r.table.ToTell(row.Index)
 		if err != nil {
 			r.log.Error("find the clients of a lost element", "element", row.Addr, "error", err)
 			continue
 		}
-		sent, err := r.teller.reset(flows)
+		sent, err := r.teller.ask(flows)
 		if err != nil {
 			r.log.Warn("not every client was told", "element", row.Addr, "error", err)
 		}
@@ -210,7 +226,8 @@ func (r *reconciler) tellClients(s *service, now time.Time) {
 
 // sweep ages the flow table, then frees the rows whose elements have nothing left.
 func (r *reconciler) sweep(now time.Time) {
-	result, err := maps.SweepFlows(r.kernel, r.timeouts)
+	gone := r.steering.Retired()
+	result, err := r.table.Sweep(gone)
 	took := time.Since(now)
 	r.swept, r.sweepEvery = now.Add(took), max(sweepPause, sweepShare*took)
 	if err != nil {
@@ -218,6 +235,9 @@ func (r *reconciler) sweep(now time.Time) {
 		return
 	}
 	r.flows = result.Flows
+	if err := r.steering.Release(gone); err != nil {
+		r.log.Error("release the rows of elements that are gone", "error", err)
+	}
 	for _, s := range r.services {
 		r.retire(s, now)
 	}
@@ -230,17 +250,10 @@ func (r *reconciler) retire(s *service, now time.Time) {
 	for _, row := range r.steering.Rows(s.Service) {
 		key := elementKey{wire.PEID(row.PE), row.Addr}
 		e := s.elements[key]
-		if e == nil || e.since.After(now.Add(-r.timeouts.Closing)) {
+		if e == nil || e.since.After(now.Add(-r.closing)) {
 			continue
 		}
-		switch {
-		case e.state == maps.Draining && r.flows[row.ID()] == 0:
-			delete(s.elements, key)
-		case e.state == maps.Lost:
-			if err := maps.ForgetFlows(r.kernel, row.ID()); err != nil {
-				r.log.Error("forget the flows of a lost element", "element", row.Addr, "error", err)
-				continue
-			}
+		if e.state == maps.Lost || e.state == maps.Draining && r.flows[row.Index] == 0 {
 			delete(s.elements, key)
 		}
 	}

@@ -32,7 +32,7 @@ func (g *gateway) take(ctx context.Context, cfg Config) {
 
 // reconfigure applies the guard's limits, services, timeouts and grants; the keys are loaded.
 func (g *gateway) reconfigure(ctx context.Context, cfg Config) error {
-	parameters := maps.WriteParameters(g.datapath.Maps, cfg.limits())
+	parameters := maps.WriteParameters(g.datapath.Maps, g.datapath.Clock, cfg.limits(), cfg.timeouts())
 	var services error
 	asked := g.reconcile.ask(ctx, func(r *reconciler) { services = r.configure(cfg, time.Now()) })
 	g.registrar.Reload(cfg.Registrar.Grants)

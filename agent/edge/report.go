@@ -55,9 +55,9 @@ func (r *reconciler) ask(ctx context.Context, f func(*reconciler)) error {
 func (r *reconciler) status() []ServiceStatus {
 	all := make([]ServiceStatus, 0, len(r.services))
 	for _, s := range r.services {
-		rows := map[elementKey]maps.RowID{}
+		rows := map[elementKey]uint16{}
 		for _, row := range r.steering.Rows(s.Service) {
-			rows[elementKey{wire.PEID(row.PE), row.Addr}] = row.ID()
+			rows[elementKey{wire.PEID(row.PE), row.Addr}] = row.Index
 		}
 		all = append(all, s.status(func(key elementKey) uint64 { return r.flows[rows[key]] }))
 	}

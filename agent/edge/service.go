@@ -35,6 +35,7 @@ type element struct {
 // flows are gone from the kernel.
 type service struct {
 	maps.Service
+	options  maps.Options
 	pool     wire.PoolHandle
 	policy   string
 	elements map[elementKey]*element
@@ -113,13 +114,19 @@ func (s *service) update(c change, now time.Time) {
 	s.drainMissing(present, now)
 }
 
-// key names a pool's element in this service; false if it does not serve the service's protocol.
+// key names a pool's element in this service, by its first address of the service's family; false if it
+// has none, or does not serve the service's protocol.
 func (s *service) key(m *handlespace.Element) (elementKey, bool) {
 	protocols := map[uint8]wire.Protocol{maps.TCP: wire.ProtocolTCP, maps.UDP: wire.ProtocolUDP}
-	if m.User.Protocol != protocols[s.Protocol] || len(m.User.Addrs) == 0 || !m.User.Addrs[0].Is4() {
+	if m.User.Protocol != protocols[s.Protocol] || len(m.User.Addrs) == 0 {
 		return elementKey{}, false
 	}
-	return elementKey{m.ID, netip.AddrPortFrom(m.User.Addrs[0], m.User.Port)}, true
+	for _, a := range m.User.Addrs {
+		if a.Is4() == s.VIP.Addr().Is4() {
+			return elementKey{m.ID, netip.AddrPortFrom(a, m.User.Port)}, true
+		}
+	}
+	return elementKey{}, false
 }
 
 func (s *service) meet(key elementKey, m *handlespace.Element, weight uint32, now time.Time) {

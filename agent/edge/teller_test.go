@@ -9,10 +9,10 @@ import (
 	"github.com/weir-lb/weir/test/packet"
 )
 
-func TestResetSegment(t *testing.T) {
-	want := packet.NewTCP("10.0.100.1:80", "10.0.1.2:40000", packet.RST)
+func TestProbeSegment(t *testing.T) {
+	want := packet.NewTCP("10.0.100.1:80", "10.0.1.2:40000", packet.ACK)
 	want.Seq, want.Window = 0xfedcba98, 0
-	got := resetSegment(maps.Flow{Client: addr("10.0.1.2:40000"), VIP: addr("10.0.100.1:80"), ClientAck: 0xfedcba98})
+	got := probeSegment(maps.Flow{Client: addr("10.0.1.2:40000"), VIP: addr("10.0.100.1:80")}, 0xfedcba98)
 
 	ethernet := want.Frame()[:14]
 	frame := append(ethernet[:14:14], got...)

@@ -54,6 +54,7 @@ func BenchmarkProgram(b *testing.B) {
 func newBenchFixture(b *testing.B) *fixture {
 	f := newFixture(b)
 	f.pool(web(), element1)
+	f.hops(web())
 	must(b, f.guard.Admit(addrPorts(registrar)[0], addrPorts(client), time.Now().Add(time.Hour)))
 	f.change(func(p *bpf.WeirParameters) {
 		p.SourcePerSecond = 1<<32 - 1

@@ -47,7 +47,9 @@ func TestBudgetsAreSpentOneAfterAnother(t *testing.T) {
 func TestASecondsWorthMayComeAtOnce(t *testing.T) {
 	f := newFixture(t)
 	for {
-		must(t, maps.WriteParameters(f.maps, maps.Limits{NewcomersPerSecond: 5, PerSourcePerSecond: 50, PacketsPerHandshake: 9, HandshakeTimeout: time.Minute}))
+		must(t, maps.WriteParameters(f.maps, maps.Clock{Hertz: 250, Shift: 8}, maps.Limits{
+			NewcomersPerSecond: 5, PerSourcePerSecond: 50, PacketsPerHandshake: 9, HandshakeTimeout: time.Minute,
+		}, maps.Timeouts{}))
 		f.forget()
 		began := time.Now()
 		got := f.synsOf(20)

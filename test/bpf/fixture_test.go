@@ -51,6 +51,7 @@ type fixture struct {
 	maps     *bpf.WeirMaps
 	program  *ebpf.Program
 	steering *maps.Steering
+	flows    *maps.Flows
 	guard    *maps.Guard
 	ifindex  map[string]uint32
 }
@@ -69,6 +70,12 @@ func dns() maps.Service  { return services()[2] }
 
 // newFixture loads the program, attaches it and opens services and guard like weir edge does.
 func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	return newFixtureOf(t, 5000)
+}
+
+// newFixtureOf is one whose flow table is made for so many flows.
+func newFixtureOf(t testing.TB, flows uint32) *fixture {
 	t.Helper()
 	require.Need(t, require.Root, require.BPF, require.NetNS)
 	network, err := lab.New("bpf", slog.New(slog.DiscardHandler))
@@ -89,7 +96,7 @@ func newFixture(t testing.TB) *fixture {
 	f.routes()
 	dir, err := network.BPFFS()
 	must(t, err)
-	f.load(filepath.Join(dir, "weir"))
+	f.load(filepath.Join(dir, "weir"), flows)
 	return f
 }
 
@@ -149,11 +156,11 @@ func hardware(mac string) net.HardwareAddr {
 	return addr
 }
 
-func (f *fixture) load(dir string) {
+func (f *fixture) load(dir string, flows uint32) {
 	var d *loader.Datapath
 	f.inside(func() (err error) {
 		if d, err = loader.Load(loader.Config{
-			Dir: dir, Interfaces: []string{"cl", "be"}, Flows: 50_000, Log: slog.New(slog.DiscardHandler),
+			Dir: dir, Interfaces: []string{"cl", "be"}, Flows: flows, Log: slog.New(slog.DiscardHandler),
 		}); err != nil {
 			return err
 		}
@@ -161,9 +168,9 @@ func (f *fixture) load(dir string) {
 	})
 	f.Cleanup(func() { must(f, d.Close()); must(f, loader.Remove(dir)) })
 	f.maps = d.Maps
-	must(f, maps.WriteParameters(f.maps, maps.Limits{
+	must(f, maps.WriteParameters(f.maps, d.Clock, maps.Limits{
 		NewcomersPerSecond: 1000, PerSourcePerSecond: 50, ChallengesPerSecond: 1000, PacketsPerHandshake: 3, HandshakeTimeout: time.Minute,
-	}))
+	}, maps.Timeouts{TCP: time.Hour, Opening: time.Minute, Closing: time.Minute, UDP: time.Minute}))
 	// The choice of elements must be the same every time: with two of them, one flow in 256 finds
 	// the same one in all of its eight tries.
 	f.change(func(p *bpf.WeirParameters) { p.SelectKey = [2]uint64{1, 2} })
@@ -172,6 +179,10 @@ func (f *fixture) load(dir string) {
 	must(f, err)
 	f.steering, err = maps.OpenSteering(f.maps, services())
 	must(f, err)
+	f.Cleanup(func() { must(f, f.steering.Close()) })
+	f.flows, err = maps.OpenFlows(f.maps, d.Clock)
+	must(f, err)
+	f.Cleanup(func() { must(f, f.flows.Close()) })
 	f.program = attachedProgram(f, filepath.Join(dir, "links", "cl"))
 }
 
@@ -227,7 +238,8 @@ func (f *fixture) mark(s maps.Service, element string, state *maps.State) {
 // forget empties what packets wrote: flows, newcomers, proofs and budgets.
 func (f *fixture) forget() {
 	f.Helper()
-	for _, m := range []*ebpf.Map{f.maps.Flows, f.maps.Newcomers, f.maps.Proven, f.maps.Admitted} {
+	f.eachBucket(func(b *bpf.WeirFlowBucket) { *b = bpf.WeirFlowBucket{} })
+	for _, m := range []*ebpf.Map{f.maps.Newcomers, f.maps.Proven, f.maps.Admitted} {
 		var key, value []byte
 		var keys [][]byte
 		it := m.Iterate()

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/cilium/ebpf"
-
 	"github.com/weir-lb/weir/bpf"
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/test/packet"
@@ -229,94 +227,115 @@ func TestOneClientPortAtTwoServices(t *testing.T) {
 	f.forget()
 	f.connect()
 	f.returns("the element closes", tcp(element1, client, fin|ack, ""), vip)
+	f.dropped("SYN to the other, when the first is half closed", tcp(client, vip2, syn, ""), "steer_nat_conflict")
+	f.goes("the client closes too", tcp(client, vip, fin|ack, ""), element1)
 	f.goes("SYN to the other, when the first is over", tcp(client, vip2, syn, ""), element1)
 	f.returns("its way back", tcp(element1, client, synAck, ""), vip2)
 }
 
-// A row that another element got is no place for the old one's flows.
-func TestRowOfAnotherGeneration(t *testing.T) {
+// A row whose element is gone is no place for the next one's flows before the old one's are forgotten.
+func TestRowIsNotUsedAgainBeforeItsFlowsAreGone(t *testing.T) {
 	f := newFixture(t)
 	f.pool(web(), element1)
 	f.connect()
 	before := f.steering.Rows(web())[0]
 	f.mark(web(), element1, nil)
 	f.pool(web(), element2)
-	after := f.steering.Rows(web())[0]
-	if after.Index != before.Index || after.Generation == before.Generation {
-		t.Fatalf("rows %+v and %+v: want one row with two generations", before, after)
+	if after := f.steering.Rows(web())[0]; after.Index == before.Index {
+		t.Fatalf("row %d went from one element to the next", after.Index)
 	}
 	f.answered("data of the old flow", tcp(client, vip, ack, "data"), "steer_reset", rst, 0x55667788, 0)
-	f.goes("SYN", tcp(client, vip, syn, ""), element2)
+	gone := f.steering.Retired()
+	_, err := f.flows.Sweep(gone)
+	must(t, err)
+	must(t, f.steering.Release(gone))
+	f.goes("data, which chooses anew", tcp(client, vip, ack, "data"), element2)
+	f.pool(web(), element2, element1)
+	if rows := f.steering.Rows(web()); rows[0].Index != before.Index {
+		t.Errorf("rows %+v, want one in row %d", rows, before.Index)
+	}
 }
 
-// What the agent needs to reset an idle client: the client's last acknowledgement.
-func TestClientAckIsKept(t *testing.T) {
+// Whose clients the agent makes speak when their element is lost.
+func TestWhoIsToBeTold(t *testing.T) {
 	f := newFixture(t)
 	f.pool(web(), element1)
-	row := f.steering.Rows(web())[0].ID()
-	want := func(what string, acks ...uint32) {
+	row := f.steering.Rows(web())[0].Index
+	want := func(what string, told bool) {
 		t.Helper()
-		flows, err := maps.TCPFlows(f.maps, row)
+		flows, err := f.flows.ToTell(row)
 		must(t, err)
-		var got []uint32
-		for _, flow := range flows {
-			got = append(got, flow.ClientAck)
-			if flow.Client != addrPort(client) || flow.VIP != addrPort(vip) {
-				t.Errorf("%s: flow %+v", what, flow)
-			}
-		}
-		if fmt.Sprint(got) != fmt.Sprint(acks) {
-			t.Errorf("%s: acknowledgements %x, want %x", what, got, acks)
+		if got := fmt.Sprint(flows); told && got != fmt.Sprint([]maps.Flow{{Client: addrPort(client), VIP: addrPort(vip)}}) || !told && len(flows) > 0 {
+			t.Errorf("%s: %s", what, got)
 		}
 	}
 	f.goes("SYN", tcp(client, vip, syn, ""), element1)
-	want("opening: the client hears by its next SYN")
+	want("opening: the client hears by its next SYN", false)
 	f.returns("SYN-ACK", tcp(element1, client, synAck, ""), vip)
-	want("the element's acknowledgement is not the client's")
+	want("answered", true)
 	f.goes("ACK", tcp(client, vip, ack, ""), element1)
-	want("open", 0x55667788)
-	later := tcp(client, vip, ack, "data")
-	later.Ack = 0xfedcba98
-	f.goes("data", later, element1)
-	want("later", 0xfedcba98)
+	want("open", true)
 	f.goes("RST", tcp(client, vip, rst, ""), element1)
-	want("the client gave up")
-	later.Ack++
-	f.goes("data", later, element1)
-	want("the RST was not the client's own", 0xfedcba99)
+	want("the client gave up", false)
+	f.goes("data", tcp(client, vip, ack, "data"), element1)
+	want("the RST was not the client's own", true)
+	f.returns("FIN", tcp(element1, client, fin|ack, ""), vip)
+	want("half closed", true)
+	f.goes("FIN", tcp(client, vip, fin|ack, ""), element1)
+	want("closed", false)
 }
 
-// Each direction notes when it was last heard of, in ticks of 2^30 ns, for the agent's sweep.
+// A packet of either end keeps a flow from being forgotten.
 func TestFlowIsSeen(t *testing.T) {
 	f := newFixture(t)
 	f.pool(web(), element1)
 	f.connect()
-	seen := map[uint8]uint32{}
-	each := func(visit func(bpf.WeirFlowKey, bpf.WeirFlow)) {
-		var key bpf.WeirFlowKey
-		var flow bpf.WeirFlow
-		it := f.maps.Flows.Iterate()
-		for it.Next(&key, &flow) {
-			visit(key, flow)
-		}
-		must(t, it.Err())
-	}
-	each(func(key bpf.WeirFlowKey, flow bpf.WeirFlow) {
-		flow.Seen = 1
-		must(t, f.maps.Flows.Put(key, flow))
-	})
-	for direction, heard := range []func(){
-		func() { f.goes("data", tcp(client, vip, ack, "data"), element1) },
-		func() { f.returns("data", tcp(element1, client, ack, "data"), vip) },
+	for end, heard := range map[string]func(){
+		"client":  func() { f.goes("data", tcp(client, vip, ack, "data"), element1) },
+		"element": func() { f.returns("data", tcp(element1, client, ack, "data"), vip) },
 	} {
-		before := uint32(coarse() >> 30)
+		before := f.entries()
+		f.age(2)
+		aged := f.entries()
 		heard()
-		each(func(key bpf.WeirFlowKey, flow bpf.WeirFlow) { seen[key.Direction] = flow.Seen })
-		if got := seen[uint8(direction)]; got < before || got > uint32(coarse()>>30) {
-			t.Errorf("direction %d was heard of at tick %d, want %d", direction, got, before)
+		after := f.entries()
+		if len(after) != 1 || aged[0].Seen == before[0].Seen || int16(after[0].Seen-before[0].Seen) < 0 {
+			t.Errorf("%s: entries %+v, then %+v", end, before, after)
 		}
-		if other := seen[1]; direction == 0 && other != 1 {
-			t.Errorf("the other direction was heard of at tick %d, want 1", other)
+	}
+}
+
+// entries are the flow table's, without the free ones.
+func (f *fixture) entries() (all []bpf.WeirFlow) {
+	f.Helper()
+	f.eachBucket(func(b *bpf.WeirFlowBucket) {
+		for _, way := range b.Ways {
+			if way.State&0x0f >= uint8(bpf.WeirFlowStateFLOW_OPENING) {
+				all = append(all, way)
+			}
+		}
+	})
+	return all
+}
+
+// age makes all flows so many ticks older.
+func (f *fixture) age(ticks uint16) {
+	f.Helper()
+	f.eachBucket(func(b *bpf.WeirFlowBucket) {
+		for i := range b.Ways {
+			b.Ways[i].Seen -= ticks
+		}
+	})
+}
+
+func (f *fixture) eachBucket(visit func(*bpf.WeirFlowBucket)) {
+	f.Helper()
+	for i := range f.maps.Flows.MaxEntries() {
+		var b bpf.WeirFlowBucket
+		must(f, f.maps.Flows.Lookup(i, &b))
+		was := b
+		if visit(&b); b != was {
+			must(f, f.maps.Flows.Put(i, b))
 		}
 	}
 }
@@ -329,32 +348,30 @@ func TestSegmentWithoutFlowIsChosenFor(t *testing.T) {
 	f.forget()
 	f.goes("data", tcp(client, vip, ack, "data"), element1)
 	f.returns("and back", tcp(element1, client, ack, "data"), vip)
-	row := f.steering.Rows(web())[0].ID()
-	if flows, err := maps.TCPFlows(f.maps, row); err != nil || len(flows) != 1 || flows[0].ClientAck != 0x55667788 {
-		t.Errorf("flows %+v, %v; want one with the client's acknowledgement", flows, err)
-	}
 }
 
-// The flow table evicts before it refuses; a table that cannot evict stands in for one that finds
-// no victim. Neither direction may be missing, so that the packet is dropped and sent again.
-func TestFlowTableTakesNoEntry(t *testing.T) {
-	for entries, missing := range []string{"no room for any", "no room for the way there"} {
-		t.Run(missing, func(t *testing.T) {
-			f := newFixture(t)
-			spec, err := bpf.LoadWeir()
-			must(t, err)
-			spec.Maps["flows"].Type, spec.Maps["flows"].MaxEntries = ebpf.Hash, 1
-			var full bpf.WeirObjects
-			must(t, spec.LoadAndAssign(&full, nil))
-			t.Cleanup(func() { full.Close() })
-			f.maps, f.program = &full.WeirMaps, full.Weir
-			f.steering, err = maps.OpenSteering(f.maps, services())
-			must(t, err)
-			f.pool(web(), element1)
-			if entries == 0 {
-				must(t, f.maps.Flows.Put(bpf.WeirFlowKey{Src: 1}, bpf.WeirFlow{}))
-			}
-			f.dropped("SYN", tcp(client, vip, syn, ""), "steer_table_full")
-		})
+// A new flow takes no entry of one that was answered and lives, and the longest opening one's before
+// it finds no place. Of an attacker's openings a client's established flow hears nothing.
+func TestFullTable(t *testing.T) {
+	f := newFixtureOf(t, 3) // two buckets of four
+	f.pool(web(), element1)
+	f.connect()
+	for port := range 200 {
+		f.goes("an opening", tcp(fmt.Sprintf("10.64.0.9:%d", 1000+port), vip, syn, ""), element1)
 	}
+	f.goes("the established flow", tcp(client, vip, ack, "data"), element1)
+	f.returns("and its way back", tcp(element1, client, ack, "data"), vip)
+	for _, e := range f.entries() {
+		if e.State&0x0f == uint8(bpf.WeirFlowStateFLOW_ESTABLISHED) && e.Version != 1 {
+			t.Errorf("the established flow's entry was used by another: %+v", e)
+		}
+	}
+	f.eachBucket(func(b *bpf.WeirFlowBucket) {
+		for i := range b.Ways {
+			b.Ways[i].State = b.Ways[i].State&0xf0 | uint8(bpf.WeirFlowStateFLOW_ESTABLISHED)
+		}
+	})
+	f.dropped("SYN, when all live", tcp("10.64.0.10:1", vip, syn, ""), "steer_table_full")
+	f.age(4000)
+	f.goes("SYN, when all are silent for long", tcp("10.64.0.10:1", vip, syn, ""), element1)
 }

@@ -116,10 +116,10 @@ func guardKey() [2]uint64 { return [2]uint64{0x1122334455667788, 0x99aabbccddeef
 func epoch() uint64 { return coarse() >> 33 }
 
 // challengeOf is the number that a SYN's sender has to repeat: the low half of a MAC over both
-// addresses, both ports and the epoch, words as they lie in the packet.
+// addresses, both ports, the epoch and the protocol, words as they lie in the packet.
 func challengeOf(p packet.Packet, epoch uint64) uint32 {
 	return uint32(sipHash16(guardKey(), word32(p.Src.Addr())<<32|word32(p.Dst.Addr()),
-		word16(p.Src.Port())<<48|word16(p.Dst.Port())<<32|epoch&0xffffffff))
+		word16(p.Src.Port())<<48|word16(p.Dst.Port())<<32|epoch&0xffffff<<8|uint64(p.Protocol)))
 }
 
 // newSpentFixture is one whose strangers' budget is spent for good.
@@ -247,7 +247,7 @@ func TestProvenAddress(t *testing.T) {
 
 	f.change(func(p *bpf.WeirParameters) { p.Rates[bpf.WeirBudgetBUDGET_PROVEN].Interval = 0 })
 	f.dropped("the budget of proven addresses is spent", opened, "guard_global_spent")
-	key := netip.MustParseAddr("10.64.0.1").As4()
+	key := netip.MustParseAddr("10.64.0.1").As16()
 	must(t, f.maps.Proven.Put(key, binary.NativeEndian.AppendUint64(nil, coarse()-1)))
 	if got := f.run("cl", fromClient(opened).Frame()); got.verdict != "guard_challenged" {
 		t.Errorf("its time is over: %s, want a challenge", got.verdict)

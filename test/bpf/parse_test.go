@@ -37,7 +37,7 @@ func TestNotOurs(t *testing.T) {
 	gre.Payload = segment[14:]
 	f.checkAll(t, []spec{
 		{"ARP", "cl", arp, "not_ours", pass, nil},
-		{"IPv6", "cl", edit(segment, atEtherType, 0x86, 0xdd), "not_ours", pass, nil},
+		{"IPv4 in a frame of IPv6", "cl", edit(segment, atEtherType, 0x86, 0xdd), "malformed", pass, nil},
 		{"a tagged VLAN", "cl", edit(segment, atEtherType, 0x81, 0), "not_ours", pass, nil},
 		{"a length instead of a type", "cl", edit(segment, atEtherType, 0, 46), "not_ours", pass, nil},
 		{"ICMP to a VIP", "cl", fromClient(packet.NewICMP("10.64.0.1", "10.0.100.1", 8, 0)).Frame(), "not_ours", pass, nil},

@@ -23,7 +23,7 @@ const slots = 65537
 // read as words of this machine, the source before the destination, the protocol last.
 func flowHash(key [2]uint64, p packet.Packet) uint64 {
 	return sipHash16(key, word32(p.Src.Addr())<<32|word32(p.Dst.Addr()),
-		word16(p.Src.Port())<<32|word16(p.Dst.Port())<<16|uint64(p.Protocol))
+		word16(p.Src.Port())<<48|word16(p.Dst.Port())<<32|uint64(p.Protocol))
 }
 
 func word32(addr netip.Addr) uint64 {
@@ -58,10 +58,10 @@ func maglev(elements []maps.Row) []netip.AddrPort {
 }
 
 // permutation is package maps' choice of offset and skip, written anew: FNV-1a of 128 bits over
-// address, port and PE identifier in network byte order, each half through MurmurHash3's fmix64.
+// address (of 16 bytes), port and PE identifier in network byte order, each half through MurmurHash3's fmix64.
 func permutation(e maps.Row) (offset, skip int) {
 	high, low := uint64(0x6c62272e07bb0142), uint64(0x62b821756295c58d)
-	ip := e.Addr.Addr().As4()
+	ip := e.Addr.Addr().As16()
 	for _, b := range binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(ip[:], uint32(e.Addr.Port())), e.PE) {
 		low ^= uint64(b)
 		carry, product := mul64(low, 0x13b) // the prime is 2^88 + 0x13b
@@ -185,10 +185,10 @@ func (f *fixture) setRow(at netip.AddrPort, state maps.State) {
 	f.Helper()
 	for _, row := range f.steering.Rows(web()) {
 		var e bpf.WeirElement
-		must(f, f.maps.Elements.Lookup(row.Index, &e))
+		must(f, f.maps.Elements.Lookup(uint32(row.Index), &e))
 		if row.Addr == at {
 			e.State = uint8(state)
-			must(f, f.maps.Elements.Update(row.Index, e, ebpf.UpdateAny))
+			must(f, f.maps.Elements.Update(uint32(row.Index), e, ebpf.UpdateAny))
 		}
 	}
 }

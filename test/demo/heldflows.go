@@ -3,7 +3,6 @@
 package demo
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,45 +11,37 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/weir-lb/weir/bpf"
+	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/test/traffic"
 )
 
-// flowOwner is which use of which element row a flow belongs to.
-type flowOwner struct{ element, generation uint32 }
-
-// heldFlows looks the connections up in the gateway's flow table. That a connection is answered by
-// its own server does not prove that its flow was kept: the selection alone would mostly lead there.
-func heldFlows(pinDir string, held []traffic.Held) (_ map[int]flowOwner, err error) {
-	m, err := ebpf.LoadPinnedMap(filepath.Join(pinDir, "v1", "flows"), nil)
-	if err != nil {
-		return nil, fmt.Errorf("open the flow table: %w", err)
+// heldFlows looks the connections up in the gateway's flow table, and returns the element row of each. That a
+// connection is answered by its own server does not prove that its flow was kept: the selection alone
+// would mostly lead there.
+func heldFlows(pinDir string, held []traffic.Held) (_ map[int]uint16, err error) {
+	var m bpf.WeirMaps
+	for name, at := range map[string]**ebpf.Map{"flows": &m.Flows, "flow_clients": &m.FlowClients, "settings": &m.Settings} {
+		if *at, err = ebpf.LoadPinnedMap(filepath.Join(pinDir, "v1", name), nil); err != nil {
+			return nil, fmt.Errorf("open the pinned %s: %w", name, err)
+		}
+		defer func() { err = errors.Join(err, (*at).Close()) }()
 	}
-	defer func() { err = errors.Join(err, m.Close()) }()
-	owners := map[int]flowOwner{}
+	flows, err := maps.OpenFlows(&m, maps.Clock{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, flows.Close()) }()
+	rows := map[int]uint16{}
 	for _, h := range held {
 		client, err := netip.ParseAddrPort(h.Local)
 		if err != nil {
 			return nil, err
 		}
-		var f bpf.WeirFlow
-		if err := m.Lookup(flowKey(client), &f); err != nil {
-			return nil, fmt.Errorf("look up the flow of %s: %w", client, err)
+		at := flows.Elements(client, maps.TCP)
+		if len(at) != 1 {
+			return nil, fmt.Errorf("%s has %d flows in the table, want 1", client, len(at))
 		}
-		owners[h.ID] = flowOwner{f.Element, f.Generation}
+		rows[h.ID] = at[0]
 	}
-	return owners, nil
-}
-
-// flowKey is the key of a client's flow to the target, in the network's byte order.
-func flowKey(client netip.AddrPort) bpf.WeirFlowKey {
-	addr := func(a netip.Addr) uint32 {
-		b := a.As4()
-		return binary.NativeEndian.Uint32(b[:])
-	}
-	port := func(p uint16) uint16 {
-		return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, p))
-	}
-	const tcp = 6
-	return bpf.WeirFlowKey{Src: addr(client.Addr()), Dst: addr(target.Addr()), Sport: port(client.Port()), Dport: port(target.Port()),
-		Protocol: tcp, Direction: uint8(bpf.WeirFlowDirectionFLOW_FORWARD)}
+	return rows, nil
 }

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Sends a packet that is rewritten on its way. */
+#ifndef WEIR_CARRY_H
+#define WEIR_CARRY_H
+
+#include "endpoint.h"
+#include "flow.h"
+#include "maps.h"
+#include "nat.h"
+#include "parse.h"
+#include "plan.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+
+/* A packet's two ends as it will be. */
+struct ends {
+	struct address src;
+	struct address dst;
+};
+
+/* Asks the kernel for the next hop of the packet as it will be; enum verdict. The look-up comes before
+ * any change, so that a packet without a way stays as it was. */
+__noinline int ask_hop(struct xdp_md *ctx, const struct packet *p, const struct ends *ends, struct hop *hop)
+{
+	struct bpf_fib_lookup fib = {};
+
+	if (!p || !ends || !hop)
+		return VERDICT_STEER_NO_ROUTE;
+	fib.l4_protocol = p->protocol;
+	fib.ifindex = ctx->ingress_ifindex;
+	fib.tot_len = p->ip_len;
+	if (is_v6(p)) {
+		fib.family = AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, &ends->src, sizeof(ends->src));
+		__builtin_memcpy(fib.ipv6_dst, &ends->dst, sizeof(ends->dst));
+	} else {
+		fib.family = AF_INET;
+		fib.ipv4_src = address_word(&ends->src);
+		fib.ipv4_dst = address_word(&ends->dst);
+	}
+	int ret = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	hop->ifindex = fib.ifindex;
+	__builtin_memcpy(hop->dmac, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(hop->smac, fib.smac, ETH_ALEN);
+	if (ret == BPF_FIB_LKUP_RET_SUCCESS)
+		return VERDICT_STEER_FORWARD;
+	return ret == BPF_FIB_LKUP_RET_NO_NEIGH ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_NO_ROUTE;
+}
+
+static __always_inline const struct uplinks *uplinks_row(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&uplinks, &zero);
+}
+
+/* The way to a client, 0: not known. */
+static __always_inline const struct hop *uplink_hop(const struct uplinks *u, const struct packet *p)
+{
+	if (is_v6(p)) {
+		for (int i = 0; i < MAX_UPLINKS; i++) {
+			const struct uplink *at = &u->v6[i];
+
+			if ((p->dst.half[0] & at->mask.half[0]) == at->prefix.half[0] && (p->dst.half[1] & at->mask.half[1]) == at->prefix.half[1])
+				return &at->hop;
+		}
+		return 0;
+	}
+	for (int i = 0; i < MAX_UPLINKS; i++)
+		if ((p->dst.half[1] & u->v4[i].mask.half[1]) == u->v4[i].prefix.half[1])
+			return &u->v4[i].hop;
+	return 0;
+}
+
+static __always_inline int is_fresh(const struct uplinks *u)
+{
+	return u && (__s32)(u->until - (__u32)(bpf_jiffies64() >> tick_shift)) >= 0;
+}
+
+/* Writes the Ethernet header of a packet that leaves without VLAN tags. */
+static __always_inline int address_frame(struct xdp_md *ctx, const struct packet *p, const struct hop *hop)
+{
+	if (p->l3 > sizeof(struct ethhdr) && bpf_xdp_adjust_head(ctx, p->l3 - (int)sizeof(struct ethhdr)))
+		return 0;
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	__builtin_memcpy(eth->h_dest, hop->dmac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, hop->smac, ETH_ALEN);
+	eth->h_proto = is_v6(p) ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	return 1;
+}
+
+/* What is to become of a packet that is carried. */
+struct way {
+	struct address to; /* of its other end */
+	__be16 port;
+	__u8 mode; /* enum mode */
+	struct hop hop;
+};
+
+/* Finds the way; enum verdict, FORWARD for both directions when there is one. */
+static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct packet *p, const struct plan *plan, int source, struct way *way)
+{
+	const struct uplinks *u = uplinks_row();
+	const struct hop *known;
+
+	if (source) {
+		const struct service *s = service_row(plan->row);
+
+		if (!s || s->kind != ENDPOINT_SERVICE || s->mode != MODE_NAT)
+			return VERDICT_NOT_OURS;
+		way->to = s->addr;
+		way->port = s->port;
+		known = u ? uplink_hop(u, p) : 0;
+	} else {
+		const struct element *e = element_row(plan->row);
+
+		if (!e)
+			return VERDICT_NOT_OURS;
+		way->to = e->addr;
+		way->port = e->port;
+		way->mode = e->mode;
+		known = &e->hop;
+	}
+	if (p->ttl <= 1)
+		return VERDICT_STEER_TTL;
+	if (known && known->ifindex && is_fresh(u)) {
+		way->hop = *known;
+		return p->ip_len <= known->mtu ? VERDICT_STEER_FORWARD : VERDICT_STEER_NO_ROUTE;
+	}
+	struct ends ends = { .src = source ? way->to : p->src, .dst = source ? p->dst : way->to };
+	return ask_hop(ctx, p, &ends, &way->hop);
+}
+
+/* Carries out VERDICT_STEER_FORWARD and VERDICT_STEER_RETURN; returns what became of the packet. When
+ * its next hop is not behind an interface of ours, the packet is not the next hop's yet, so that the
+ * stack takes it for its own and forwards it. */
+static __always_inline enum verdict carry(struct xdp_md *ctx, const struct packet *p, const struct plan *plan, enum verdict verdict, int *action)
+{
+	int source = verdict == VERDICT_STEER_RETURN;
+	struct way way = {};
+	struct headers h;
+	enum verdict found = find_way(ctx, p, plan, source, &way);
+
+	if (found != VERDICT_STEER_FORWARD && found != VERDICT_STEER_NEIGHBOR)
+		return found;
+	if (found == VERDICT_STEER_NEIGHBOR && way.mode != MODE_NAT) /* the stack does not know the VIP */
+		return VERDICT_STEER_NO_ROUTE;
+	if (!headers_of(ctx, p, &h))
+		return VERDICT_STEER_MALFORMED;
+	if (way.mode == MODE_NAT && !nat_rewrite(ctx, p, &h, source, &way.to, way.port))
+		return VERDICT_STEER_MALFORMED;
+	if (found == VERDICT_STEER_NEIGHBOR)
+		return VERDICT_STEER_NEIGHBOR;
+	*action = way.hop.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect_map(&tx_ports, way.hop.ifindex, XDP_PASS);
+	if (*action == XDP_PASS)
+		return way.mode == MODE_NAT ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_NO_ROUTE;
+	decrement_ttl(p, &h);
+	return address_frame(ctx, p, &way.hop) ? verdict : VERDICT_STEER_MALFORMED;
+}
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package maps
+
+import (
+	"fmt"
+
+	"github.com/weir-lb/weir/bpf"
+)
+
+// Mode is how a service's packets reach its elements.
+type Mode uint8
+
+const (
+	NAT = Mode(bpf.WeirModeMODE_NAT) // destination rewritten, the way back is by the gateway
+	DSR = Mode(bpf.WeirModeMODE_DSR) // unchanged, to the element's layer 2 address; it answers by itself
+)
+
+func (m Mode) String() string {
+	switch m {
+	case NAT:
+		return "nat"
+	case DSR:
+		return "dsr"
+	}
+	return fmt.Sprintf("mode-%d", uint8(m))
+}
+
+// Options are how a service is served; the zero value is NAT.
+type Options struct {
+	Mode Mode
+}
+
+// Configure changes how a service is served, for the packets from now on.
+func (s *Steering) Configure(service Service, o Options) error {
+	id, ok := s.services[service]
+	if !ok {
+		return fmt.Errorf("configure %s: not a service", service)
+	}
+	if s.options[id] == o {
+		return nil
+	}
+	s.options[id] = o
+	if err := writeService(s.maps, id, service, serviced, o); err != nil {
+		return err
+	}
+	for key, row := range s.rows {
+		if key.service != id {
+			continue
+		}
+		if err := s.writeRow(service, id, row, uint8(row.State)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
