@@ -17,19 +17,24 @@ import (
 // batch is how many entries one system call moves; a hash bucket must fit.
 const batch = 4096
 
-// carryOver copies what an earlier version's maps hold into the new ones, map by map, where keys
-// and values have kept their size. What belongs to a run (admissions, budgets, counters, redirect
-// targets) begins anew; selections follow from the elements, and whoever adopts these writes them.
-// Flows find their places anew, in a table of another size. Everything is found by the keys in the
-// settings: without those nothing is worth having.
-func carryOver(oldDir string, to *bpf.WeirMaps) error {
+// carryOver copies what an earlier version's maps hold into the new ones, and says whether it did. All
+// of it goes together, or nothing: flows are found by the keys in the settings, and name rows of elements
+// and services. What belongs to a run (admissions, budgets, counters, redirect targets) begins anew;
+// selections follow from the elements, and whoever adopts these writes them. Flows find their places anew,
+// in a table of another size.
+func carryOver(oldDir string, to *bpf.WeirMaps) (carried bool, err error) {
 	old, err := openOld(oldDir)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer old.close()
-	if !fits(old["settings"], to.Settings) {
-		return nil
+	for name, m := range map[string]*ebpf.Map{
+		"settings": to.Settings, "services": to.Services, "elements": to.Elements, "endpoints": to.Endpoints,
+		"flows": to.Flows, "flow_clients": to.FlowClients, "proven": to.Proven,
+	} {
+		if !fits(name, old[name], m) {
+			return false, nil
+		}
 	}
 	for _, carry := range []struct {
 		name string
@@ -42,22 +47,26 @@ func carryOver(oldDir string, to *bpf.WeirMaps) error {
 		{"endpoints", to.Endpoints, copyBatches[uint32, bpf.WeirEndpointBucket]},
 		{"proven", to.Proven, copyBatches[bpf.WeirAddress, uint64]},
 	} {
-		from := old[carry.name]
-		if !fits(from, carry.to) || from.Type() == ebpf.Array && from.MaxEntries() > carry.to.MaxEntries() {
-			continue
-		}
-		if err := carry.copy(from, carry.to); err != nil {
-			return fmt.Errorf("take over the earlier version's %s: %w", carry.name, err)
+		if err := carry.copy(old[carry.name], carry.to); err != nil {
+			return false, fmt.Errorf("take over the earlier version's %s: %w", carry.name, err)
 		}
 	}
-	if !fits(old["flows"], to.Flows) || !fits(old["flow_clients"], to.FlowClients) {
-		return nil
-	}
-	return maps.MoveFlows(old["flows"], old["flow_clients"], to)
+	return true, maps.MoveFlows(old["flows"], old["flow_clients"], to)
 }
 
-func fits(from, to *ebpf.Map) bool {
-	return from != nil && from.Type() == to.Type() && from.KeySize() == to.KeySize() && from.ValueSize() == to.ValueSize()
+// fits says whether what an earlier map holds means the same in a new one. Rows keep their numbers in a
+// longer map; where an endpoint is depends on how many places there are.
+func fits(name string, from, to *ebpf.Map) bool {
+	if from == nil || from.Type() != to.Type() || from.KeySize() != to.KeySize() || from.ValueSize() != to.ValueSize() {
+		return false
+	}
+	switch name {
+	case "services", "elements":
+		return from.MaxEntries() <= to.MaxEntries()
+	case "endpoints":
+		return from.MaxEntries() == to.MaxEntries()
+	}
+	return true
 }
 
 // oldMaps are an earlier version's, by name.

@@ -44,7 +44,7 @@ type Datapath struct {
 }
 
 // Load brings the program into the kernel, with the maps that an earlier agent pinned where they
-// fit. Where they do not, new ones take over what of the old still has the same layout. Nothing is
+// fit. Where they do not, new ones take over from the old if those have the same layout. Nothing is
 // attached yet: the caller fills the maps first.
 func Load(cfg Config) (*Datapath, error) {
 	if err := checkDir(cfg.Dir); err != nil {
@@ -77,7 +77,11 @@ func (d *Datapath) loadNext() error {
 	if err := d.load(); err != nil {
 		return err
 	}
-	return carryOver(old, &d.objects.WeirMaps)
+	carried, err := carryOver(old, &d.objects.WeirMaps)
+	if err == nil && !carried {
+		d.cfg.Log.Warn("the pinned maps have another version's layout: its flows are not known any more, and choose their elements anew")
+	}
+	return err
 }
 
 // Attach puts the program on every interface of the configuration, in place of an earlier one
@@ -104,7 +108,7 @@ func (d *Datapath) load() error {
 			m.Pinning = ebpf.PinByName
 		}
 	}
-	hertz, err := jiffiesPerSecond()
+	hertz, err := kernelHertz()
 	if err != nil {
 		return err
 	}
