@@ -27,13 +27,19 @@ func NewClock(hertz int, program *ebpf.Program) Clock {
 // TickShift is how many times a jiffy of the frequency has to be doubled to be about a second.
 func TickShift(hertz int) uint { return uint(math.Round(math.Log2(float64(hertz)))) }
 
-// tick is the time now.
-func (c Clock) tick() (uint16, error) {
+// now is the time, modulo 2^32.
+func (c Clock) now() (uint32, error) {
 	ret, err := c.program.Run(&ebpf.RunOptions{})
 	if err != nil {
 		return 0, fmt.Errorf("read the kernel's ticks: %w", err)
 	}
-	return uint16(ret), nil
+	return ret, nil
+}
+
+// tick is the time now as flows have it, modulo 2^16.
+func (c Clock) tick() (uint16, error) {
+	now, err := c.now()
+	return uint16(now), err
 }
 
 // maxTicks is how long a flow may be silent at most: half of what its 16 bits can tell apart.
