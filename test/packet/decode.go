@@ -15,56 +15,72 @@ import (
 
 // Decode is the inverse of Frame. The faults of the result are what Verify
 // finds in checksums; other faults of a frame are errors here. A fragment is not
-// looked into: all after its IP header is Payload, and its ports are 0.
+// looked into: all after its IP headers is Payload, and its ports are 0.
 func Decode(frame []byte) (Packet, error) {
-	whole, header, err := splitIP(frame)
+	v, err := split(frame)
 	if err != nil {
 		return Packet{}, err
 	}
-	var ip layers.IPv4
-	if err := ip.DecodeFromBytes(whole, gopacket.NilDecodeFeedback); err != nil {
+	p := Packet{
+		DstMAC: net.HardwareAddr(frame[0:6]), SrcMAC: net.HardwareAddr(frame[6:12]), Tags: v.tags,
+		Protocol: v.protocol, ID: v.id, MoreFragments: v.more, FragmentOffset: v.offset, Extensions: v.extensions,
+		Src: netip.AddrPortFrom(v.src, 0), Dst: netip.AddrPortFrom(v.dst, 0),
+	}
+	if err := p.decodeIP(v); err != nil {
 		return Packet{}, err
 	}
-	src, _ := netip.AddrFromSlice(ip.SrcIP)
-	dst, _ := netip.AddrFromSlice(ip.DstIP)
-	p := Packet{
-		DstMAC: net.HardwareAddr(frame[0:6]), SrcMAC: net.HardwareAddr(frame[6:12]),
-		Protocol: uint8(ip.Protocol), TOS: ip.TOS, ID: ip.Id, TTL: ip.TTL,
-		DontFragment:  ip.Flags&layers.IPv4DontFragment != 0,
-		MoreFragments: ip.Flags&layers.IPv4MoreFragments != 0, FragmentOffset: ip.FragOffset,
-		IPOptions: ip.Options, BadIPChecksum: Checksum(header, 0) != 0,
-		Src: netip.AddrPortFrom(src, 0), Dst: netip.AddrPortFrom(dst, 0),
-	}
-	if p.FragmentOffset != 0 || p.MoreFragments {
-		p.Payload = bytes.Clone(ip.Payload)
+	if !v.isWhole() {
+		p.Payload = bytes.Clone(v.transport)
 		return p, nil
 	}
-	return p, p.decodeTransport(header, ip.Payload)
+	return p, p.decodeTransport(v)
 }
 
-func (p *Packet) decodeTransport(header, transport []byte) error {
-	if err := verifyLengths(p.Protocol, transport); err != nil {
+func (p *Packet) decodeIP(v *view) error {
+	if v.is6() {
+		word := binary.BigEndian.Uint32(v.header)
+		p.TOS, p.FlowLabel, p.TTL = uint8(word>>20), word&0xfffff, v.header[7]
+		return nil
+	}
+	var ip layers.IPv4
+	whole := append(bytes.Clone(v.header), v.transport...)
+	if err := ip.DecodeFromBytes(whole, gopacket.NilDecodeFeedback); err != nil {
 		return err
 	}
-	p.BadChecksum = verifyChecksum(header, transport) != nil
+	p.TOS, p.TTL, p.IPOptions = ip.TOS, ip.TTL, ip.Options
+	p.DontFragment = ip.Flags&layers.IPv4DontFragment != 0
+	p.BadIPChecksum = Checksum(v.header, 0) != 0
+	return nil
+}
+
+func (p *Packet) decodeTransport(v *view) error {
+	transport := v.transport
+	if err := v.verifyLengths(); err != nil {
+		return err
+	}
+	p.BadChecksum = v.verifyChecksum() != nil
+	header := leastHeader(p.Protocol)
 	switch p.Protocol {
 	case TCP:
 		return p.decodeTCP(transport)
+	case DCCP:
+		p.decodeDCCP(transport)
+		return nil
 	case UDP:
 		p.ports(transport)
 		p.NoUDPChecksum = binary.BigEndian.Uint16(transport[6:]) == 0
-		p.Payload = bytes.Clone(transport[8:])
-	case ICMP:
+		p.BadChecksum = p.BadChecksum && !p.NoUDPChecksum
+	case UDPLite:
+		p.ports(transport)
+		p.Coverage = binary.BigEndian.Uint16(transport[4:])
+	case ICMP, ICMPv6:
 		p.ICMPType, p.ICMPCode = transport[0], transport[1]
 		copy(p.ICMPRest[:], transport[4:8])
-		p.Payload = bytes.Clone(transport[8:])
 	case SCTP:
 		p.ports(transport)
 		p.VerificationTag = binary.BigEndian.Uint32(transport[4:])
-		p.Payload = bytes.Clone(transport[12:])
-	default:
-		p.Payload = bytes.Clone(transport)
 	}
+	p.Payload = bytes.Clone(transport[header:])
 	return nil
 }
 
@@ -79,6 +95,22 @@ func (p *Packet) decodeTCP(segment []byte) error {
 	p.TCPOptions = tcp.Options
 	p.Payload = bytes.Clone(tcp.Payload)
 	return nil
+}
+
+// decodeDCCP leaves options and whatever else is in the header out.
+func (p *Packet) decodeDCCP(packet []byte) {
+	p.ports(packet)
+	p.DCCPType, p.DCCPCoverage = packet[8]>>1&15, packet[5]&15
+	at := dccpGeneric(packet)
+	p.Seq = binary.BigEndian.Uint32(packet[at-4:])
+	if at == 12 {
+		p.Seq &= 0xffffff
+	}
+	size := int(packet[4]) * 4
+	if dccpHasAck(p.DCCPType) && at == 16 && size >= 24 {
+		p.Ack = binary.BigEndian.Uint32(packet[20:])
+	}
+	p.Payload = bytes.Clone(packet[size:])
 }
 
 func (p *Packet) ports(transport []byte) {

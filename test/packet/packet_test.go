@@ -19,10 +19,7 @@ const (
 
 // known are frames that were written down by hand from the RFCs, their checksums
 // worked out by another program.
-func known() map[string]struct {
-	packet Packet
-	frame  string
-} {
+func known() map[string]knownFrame {
 	segment := NewTCP(client, vip, ACK|PSH)
 	segment.ID, segment.Seq, segment.Ack, segment.Payload = 0x1234, 0x01020304, 0x05060708, []byte("GET")
 	segment.Window = 64240
@@ -33,10 +30,7 @@ func known() map[string]struct {
 	ack := New(SCTP, client, "10.0.100.1:3863")
 	ack.ID, ack.VerificationTag, ack.Payload = 0x1234, 0xdeadbeef, []byte{11, 0, 0, 4}
 	ack.Window = 0
-	return map[string]struct {
-		packet Packet
-		frame  string
-	}{
+	return map[string]knownFrame{
 		"TCP":  {segment, "02000000000202000000000108004500002b123440004006a7970a0009010a0064019c40005001020304050607085018faf0ebec0000474554"},
 		"UDP":  {datagram, "02000000000202000000000108004500001f123440004011a7980a0009010a0064019c400035000b1dfe616263"},
 		"ICMP": {echo, "020000000002020000000001080045000020123440004001a7a70a0009010a0064010800191f0007000970696e67"},
@@ -54,7 +48,7 @@ func unhex(t *testing.T, s string) []byte {
 }
 
 func TestKnownFrames(t *testing.T) {
-	for name, k := range known() {
+	for name, k := range allKnown() {
 		t.Run(name, func(t *testing.T) {
 			frame := unhex(t, k.frame)
 			if got := k.packet.Frame(); !bytes.Equal(got, frame) {
@@ -165,7 +159,7 @@ func TestVerifyRefusesBadLengths(t *testing.T) {
 }
 
 func TestTruncatedAtEveryLength(t *testing.T) {
-	for name, k := range known() {
+	for name, k := range allKnown() {
 		frame := unhex(t, k.frame)
 		for length := range len(frame) {
 			if Verify(frame[:length]) == nil {
