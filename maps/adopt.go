@@ -9,6 +9,12 @@ import (
 	"github.com/weir-lb/weir/bpf"
 )
 
+// use is what a row of services is there for.
+type use struct {
+	Service
+	kind uint8
+}
+
 // adopt takes over what the maps have, and brings it in line with the services.
 func (s *Steering) adopt(services []Service) error {
 	used, err := s.adoptServices(services)
@@ -18,34 +24,16 @@ func (s *Steering) adopt(services []Service) error {
 	if err := s.adoptRows(used); err != nil {
 		return err
 	}
-	if err := s.adoptServers(); err != nil {
+	if err := s.adoptEndpoints(used); err != nil {
 		return err
 	}
 	return s.addServices(services, used)
 }
 
-// adoptServers counts from where the rows' elements answer, and forgets where nobody does any more.
-func (s *Steering) adoptServers() error {
-	protocols := map[uint16]uint8{}
-	for service, row := range s.services {
-		protocols[row] = service.Protocol
-	}
-	hashes := map[uint64]bool{}
-	for key := range s.rows {
-		from := Service{key.addr, protocols[key.service]}
-		hashes[s.endpoints.key.hash(from.VIP, from.Protocol)] = true
-		if err := s.answer(from); err != nil {
-			return err
-		}
-	}
-	s.endpoints.keep(hashes)
-	return nil
-}
-
 // adoptServices reads the services' rows; those that are not in services are removed. It returns the
 // rows in use, those of guarded ports too.
-func (s *Steering) adoptServices(services []Service) (map[uint16]bool, error) {
-	used := map[uint16]bool{}
+func (s *Steering) adoptServices(services []Service) (map[uint16]use, error) {
+	used := map[uint16]use{}
 	for row := range s.maps.Services.MaxEntries() {
 		var at bpf.WeirService
 		if err := s.maps.Services.Lookup(row, &at); err != nil {
@@ -54,12 +42,12 @@ func (s *Steering) adoptServices(services []Service) (map[uint16]bool, error) {
 		service := Service{VIP: addrPort(at.Addr, at.Port), Protocol: at.Protocol}
 		switch {
 		case at.Kind == guarded:
-			used[uint16(row)] = true
+			used[uint16(row)] = use{service, guarded}
 		case at.Kind != serviced:
 		case slices.Contains(services, service):
 			s.services[service] = uint16(row)
 			s.options[uint16(row)] = Options{Mode: Mode(at.Mode)}
-			used[uint16(row)] = true
+			used[uint16(row)] = use{service, serviced}
 		default:
 			if err := s.removeService(service, uint16(row)); err != nil {
 				return nil, err
@@ -70,7 +58,7 @@ func (s *Steering) adoptServices(services []Service) (map[uint16]bool, error) {
 }
 
 func (s *Steering) removeService(service Service, row uint16) error {
-	s.endpoints.remove(s.endpoints.key.hash(service.VIP, service.Protocol), serviced, row)
+	s.endpoints.remove(s.endpoints.endpoint(service, serviced, row))
 	if err := s.maps.Services.Put(uint32(row), bpf.WeirService{}); err != nil {
 		return fmt.Errorf("remove service %s, which is no longer configured: %w", service, err)
 	}
@@ -78,7 +66,7 @@ func (s *Steering) removeService(service Service, row uint16) error {
 }
 
 // adoptRows reads the elements' rows; rows of services that are gone are retired.
-func (s *Steering) adoptRows(used map[uint16]bool) error {
+func (s *Steering) adoptRows(used map[uint16]use) error {
 	for index := s.maps.Elements.MaxEntries() - 1; index >= 1; index-- {
 		var e bpf.WeirElement
 		if err := s.maps.Elements.Lookup(index, &e); err != nil {
@@ -89,7 +77,7 @@ func (s *Steering) adoptRows(used map[uint16]bool) error {
 			s.free = append(s.free, uint16(index))
 		case e.State == uint8(bpf.WeirElementStateELEMENT_FREE):
 			s.retired[uint16(index)] = true
-		case !used[e.Service]:
+		case used[e.Service].kind != serviced:
 			e.State = uint8(bpf.WeirElementStateELEMENT_FREE)
 			if err := s.maps.Elements.Put(index, e); err != nil {
 				return fmt.Errorf("free element row %d: %w", index, err)
@@ -107,37 +95,60 @@ func (s *Steering) adoptRows(used map[uint16]bool) error {
 	return nil
 }
 
-// addServices gives each new service a place with an empty selection, then its endpoint.
-func (s *Steering) addServices(services []Service, used map[uint16]bool) error {
-	for _, service := range services {
-		row, known := s.services[service]
-		if !known {
-			var err error
-			if row, err = freeRow(s.maps, used); err != nil {
-				return fmt.Errorf("add service %s: %w", service, err)
-			}
-			used[row] = true
-			if err := s.swap(row, nil); err != nil {
-				return err
-			}
+// adoptEndpoints counts from where the rows' elements answer. Of the table it leaves only what follows
+// from the rows.
+func (s *Steering) adoptEndpoints(used map[uint16]use) error {
+	wanted := map[endpoint]bool{}
+	for row, u := range used {
+		wanted[s.endpoints.endpoint(u.Service, u.kind, row)] = true
+	}
+	for key := range s.rows {
+		wanted[s.endpoints.endpoint(Service{key.addr, used[key.service].Protocol}, server, 0)] = true
+	}
+	s.endpoints.keep(wanted)
+	for key := range s.rows {
+		if err := s.answer(Service{key.addr, used[key.service].Protocol}); err != nil {
+			return err
 		}
-		if !known {
-			if err := writeService(s.maps, row, service, serviced, Options{}); err != nil {
-				return err
-			}
-		}
-		if err := s.endpoints.put(s.endpoints.key.hash(service.VIP, service.Protocol), serviced, row); err != nil {
-			return fmt.Errorf("add service %s: %w", service, err)
-		}
-		s.services[service] = row
 	}
 	return nil
 }
 
+// addServices gives each new service a place, then all of them their endpoints.
+func (s *Steering) addServices(services []Service, used map[uint16]use) error {
+	for _, service := range services {
+		if _, known := s.services[service]; !known {
+			if err := s.addService(service, used); err != nil {
+				return fmt.Errorf("add service %s: %w", service, err)
+			}
+		}
+		if err := s.endpoints.put(s.endpoints.endpoint(service, serviced, s.services[service])); err != nil {
+			return fmt.Errorf("add service %s: %w", service, err)
+		}
+	}
+	return nil
+}
+
+// addService gives a service a row and an empty selection.
+func (s *Steering) addService(service Service, used map[uint16]use) error {
+	row, err := freeRow(s.maps, used)
+	if err != nil {
+		return err
+	}
+	if err := s.swap(row, nil); err != nil {
+		return err
+	}
+	if err := writeService(s.maps, row, service, serviced, Options{}); err != nil {
+		return err
+	}
+	s.services[service], used[row] = row, use{service, serviced}
+	return nil
+}
+
 // freeRow is a row of services that is not used. Row 0 never is.
-func freeRow(m *bpf.WeirMaps, used map[uint16]bool) (uint16, error) {
+func freeRow(m *bpf.WeirMaps, used map[uint16]use) (uint16, error) {
 	for row := uint32(1); row < m.Services.MaxEntries(); row++ {
-		if !used[uint16(row)] {
+		if _, ok := used[uint16(row)]; !ok {
 			return uint16(row), nil
 		}
 	}

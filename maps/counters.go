@@ -25,7 +25,7 @@ type Verdict struct {
 	Reason string // one clause that an operator understands
 }
 
-// Verdicts holds the description of each enum verdict of bpf/types.h, by its number.
+// verdicts holds the description of each enum verdict of bpf/types.h, by its number.
 var verdicts = [bpf.WeirVerdictVERDICT_MAX]Verdict{
 	bpf.WeirVerdictVERDICT_NOT_OURS:           {"not_ours", Pass, "no service, no guarded port, no flow"},
 	bpf.WeirVerdictVERDICT_MALFORMED:          {"malformed", Pass, "not parseable, left to the stack"},

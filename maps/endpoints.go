@@ -4,6 +4,7 @@ package maps
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 	"unsafe"
 
@@ -20,7 +21,9 @@ const (
 // write to one, each after the other.
 //
 // An entry is in the first free slot from its own bucket on; how many buckets further that is, it
-// says itself. So when one goes, another can be found that had to give way to it.
+// says itself. It stays there until it goes: whoever looks for it while others come and go finds it.
+// Look-ups end at a slot that is empty, so that one that was left becomes empty only when there is
+// nothing behind it.
 type endpointTable struct {
 	key     tupleKey
 	buckets *mapped[bpf.WeirEndpointBucket]
@@ -40,10 +43,21 @@ func openEndpoints(m *bpf.WeirMaps) (*endpointTable, error) {
 
 func (t *endpointTable) Close() error { return t.buckets.Close() }
 
-// endpoint is an entry, and where it is.
+// endpoint is what an entry is found by. A server's has no row.
 type endpoint struct {
+	hash uint64
+	kind uint8
+	row  uint16
+}
+
+func (t *endpointTable) endpoint(at Service, kind uint8, row uint16) endpoint {
+	return endpoint{hash: t.key.hash(at.VIP, at.Protocol), kind: kind, row: row}
+}
+
+// slot is an entry, and where it is.
+type slot struct {
 	bpf.WeirEndpointSlot
-	bucket, slot int
+	bucket, index int
 }
 
 const (
@@ -51,40 +65,52 @@ const (
 	endpointProbes = int(bpf.WeirEndpointProbesENDPOINT_PROBES)
 )
 
-// probe is the bucket so many after the first that an entry of this hash may be in.
-func (t *endpointTable) probe(hash uint64, n int) int {
-	return (int(hash>>32) + n) % len(t.buckets.all)
+// left is in a slot whose entry went, while there are others behind it. To the program it is a server,
+// which has no flows: what answers from a place of its tag is looked up in vain.
+func left() bpf.WeirEndpointSlot {
+	return bpf.WeirEndpointSlot{Row: math.MaxUint16, Kind: server}
 }
 
+func isEmpty(e bpf.WeirEndpointSlot) bool { return e.Kind == 0 }
+
+// bucket is the one so many after another, or before it.
+func (t *endpointTable) bucket(from, n int) int {
+	size := len(t.buckets.all)
+	return ((from+n)%size + size) % size
+}
+
+// own is the first bucket that an entry of this hash may be in.
+func (t *endpointTable) own(hash uint64) int { return t.bucket(int(hash>>32), 0) }
+
 // store writes a slot at once: a packet finds the old or the new entry.
-func (t *endpointTable) store(bucket, slot int, e bpf.WeirEndpointSlot) {
-	at := &t.buckets.all[bucket].Slots[slot]
+func (t *endpointTable) store(bucket, index int, e bpf.WeirEndpointSlot) {
+	at := &t.buckets.all[bucket].Slots[index]
 	atomic.StoreUint64((*uint64)(unsafe.Pointer(at)), *(*uint64)(unsafe.Pointer(&e)))
 }
 
-// find is nil if there is no such entry. A server's has no row.
-func (t *endpointTable) find(hash uint64, kind uint8, row uint16) *endpoint {
+func (t *endpointTable) find(e endpoint) (slot, bool) {
 	for n := range endpointProbes {
-		bucket := t.probe(hash, n)
-		for slot, e := range t.buckets.all[bucket].Slots {
-			if e.Kind == kind && e.Row == row && e.Tag == uint32(hash) && int(e.Probe) == n {
-				return &endpoint{e, bucket, slot}
+		bucket := t.bucket(t.own(e.hash), n)
+		want := bpf.WeirEndpointSlot{Tag: uint32(e.hash), Row: e.row, Kind: e.kind, Probe: uint8(n)}
+		for index, is := range t.buckets.all[bucket].Slots {
+			if is == want {
+				return slot{is, bucket, index}, true
 			}
 		}
 	}
-	return nil
+	return slot{}, false
 }
 
 // put adds an entry unless it is there.
-func (t *endpointTable) put(hash uint64, kind uint8, row uint16) error {
-	if t.find(hash, kind, row) != nil {
+func (t *endpointTable) put(e endpoint) error {
+	if _, ok := t.find(e); ok {
 		return nil
 	}
 	for n := range endpointProbes {
-		bucket := t.probe(hash, n)
-		for slot, e := range t.buckets.all[bucket].Slots {
-			if e.Kind == 0 {
-				t.store(bucket, slot, bpf.WeirEndpointSlot{Tag: uint32(hash), Row: row, Kind: kind, Probe: uint8(n)})
+		bucket := t.bucket(t.own(e.hash), n)
+		for index, is := range t.buckets.all[bucket].Slots {
+			if isEmpty(is) || is == left() {
+				t.store(bucket, index, bpf.WeirEndpointSlot{Tag: uint32(e.hash), Row: e.row, Kind: e.kind, Probe: uint8(n)})
 				return nil
 			}
 		}
@@ -93,65 +119,64 @@ func (t *endpointTable) put(hash uint64, kind uint8, row uint16) error {
 }
 
 // remove takes an entry out if it is there.
-func (t *endpointTable) remove(hash uint64, kind uint8, row uint16) {
-	if e := t.find(hash, kind, row); e != nil {
-		t.vacate(e.bucket, e.slot)
+func (t *endpointTable) remove(e endpoint) {
+	if at, ok := t.find(e); ok {
+		t.vacate(at)
 	}
 }
 
-// vacate frees a slot. A bucket's slots stay filled from the first, and an entry of a later bucket that
-// could be in this one comes here: look-ups end at a bucket that is not full.
-func (t *endpointTable) vacate(bucket, slot int) {
+func (t *endpointTable) vacate(at slot) {
+	t.store(at.bucket, at.index, left())
+	for n := range int(at.Probe) + 1 {
+		t.trim(t.bucket(at.bucket, -n))
+	}
+}
+
+// trim empties the slots of a bucket that were left and have nothing behind them, from the last on.
+func (t *endpointTable) trim(bucket int) {
 	slots := &t.buckets.all[bucket].Slots
-	last := slot
-	for last+1 < endpointSlots && slots[last+1].Kind != 0 {
-		last++
-	}
-	wasFull := slots[endpointSlots-1].Kind != 0
-	if last != slot { // there twice for a moment, and never missing
-		t.store(bucket, slot, slots[last])
-	}
-	if from := t.displaced(bucket); wasFull && from != nil {
-		e := from.WeirEndpointSlot
-		e.Probe -= uint8((from.bucket - bucket + len(t.buckets.all)) % len(t.buckets.all))
-		t.store(bucket, last, e)
-		t.vacate(from.bucket, from.slot)
+	if !isEmpty(slots[endpointSlots-1]) && t.isPassedBy(bucket) {
 		return
 	}
-	t.store(bucket, last, bpf.WeirEndpointSlot{})
+	for index := endpointSlots - 1; index >= 0; index-- {
+		switch {
+		case isEmpty(slots[index]):
+		case slots[index] == left():
+			t.store(bucket, index, bpf.WeirEndpointSlot{})
+		default:
+			return
+		}
+	}
 }
 
-// displaced is an entry of a later bucket that had to give way to this one's; nil if there is none.
-func (t *endpointTable) displaced(bucket int) *endpoint {
+// isPassedBy says whether an entry is further on that found this bucket full.
+func (t *endpointTable) isPassedBy(bucket int) bool {
 	for n := 1; n < endpointProbes; n++ {
-		later := (bucket + n) % len(t.buckets.all)
-		for slot, e := range t.buckets.all[later].Slots {
-			if e.Kind != 0 && int(e.Probe) >= n {
-				return &endpoint{e, later, slot}
+		for _, e := range t.buckets.all[t.bucket(bucket, n)].Slots {
+			if int(e.Probe) >= n {
+				return true
 			}
 		}
 	}
-	return nil
+	return false
 }
 
-// keep removes all servers but those of these hashes.
-func (t *endpointTable) keep(servers map[uint64]bool) {
-	type home struct {
-		bucket int
-		tag    uint32
+// keep removes all entries but these.
+func (t *endpointTable) keep(wanted map[endpoint]bool) {
+	type place struct {
+		bpf.WeirEndpointSlot
+		own int
 	}
-	wanted := map[home]bool{}
-	for hash := range servers {
-		wanted[home{t.probe(hash, 0), uint32(hash)}] = true
+	places := map[place]bool{}
+	for e := range wanted {
+		places[place{bpf.WeirEndpointSlot{Tag: uint32(e.hash), Row: e.row, Kind: e.kind}, t.own(e.hash)}] = true
 	}
 	for bucket := range t.buckets.all {
-		for slot := 0; slot < endpointSlots; {
-			e := t.buckets.all[bucket].Slots[slot]
-			own := (bucket - int(e.Probe) + len(t.buckets.all)) % len(t.buckets.all)
-			if e.Kind == server && !wanted[home{own, e.Tag}] {
-				t.vacate(bucket, slot) // and another may be there now
-			} else {
-				slot++
+		for index, e := range t.buckets.all[bucket].Slots {
+			is := place{e, t.bucket(bucket, -int(e.Probe))}
+			is.Probe = 0
+			if !isEmpty(e) && e != left() && !places[is] {
+				t.vacate(slot{e, bucket, index})
 			}
 		}
 	}

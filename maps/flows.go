@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -15,42 +14,9 @@ import (
 	"github.com/weir-lb/weir/bpf"
 )
 
-// Timeouts are how long a flow may be silent, in both directions, before it is forgotten.
-type Timeouts struct {
-	TCP     time.Duration // established
-	Opening time.Duration // the element has not answered, or the client not the element
-	Closing time.Duration // FIN from both sides, or a RST
-	UDP     time.Duration // established; of SCTP and DCCP too
-}
-
-// states are the timeouts by class and state of flows, as the program has them.
-func (t Timeouts) states(c Clock) (all [bpf.WeirFlowClassFLOW_CLASSES][bpf.WeirFlowStateFLOW_STATES]uint16) {
-	for class := range all {
-		established := t.UDP
-		if class == int(bpf.WeirFlowClassFLOW_TCP) {
-			established = t.TCP
-		}
-		for state, d := range map[bpf.WeirFlowState]time.Duration{
-			bpf.WeirFlowStateFLOW_OPENING: t.Opening, bpf.WeirFlowStateFLOW_ANSWERED: t.Opening,
-			bpf.WeirFlowStateFLOW_ESTABLISHED: established, bpf.WeirFlowStateFLOW_CLIENT_CLOSED: established,
-			bpf.WeirFlowStateFLOW_ELEMENT_CLOSED: established,
-			bpf.WeirFlowStateFLOW_CLOSED:         t.Closing, bpf.WeirFlowStateFLOW_RESET: t.Closing,
-		} {
-			all[class][state] = c.ticks(d)
-		}
-	}
-	return all
-}
-
 // Flow is a TCP flow whose client can be told something.
 type Flow struct {
 	Client, VIP netip.AddrPort
-}
-
-// Sweep is what one pass over the flow table found.
-type Sweep struct {
-	Flows   map[uint16]uint64 // live flows of each element, by its row
-	Expired uint64            // flows removed
 }
 
 // Flows is the flow table, through its memory. It is for one goroutine; packets meanwhile do with the
@@ -96,8 +62,8 @@ func mapFlows(flows, clients *ebpf.Map) (*Flows, error) {
 // Close gives the memory back.
 func (f *Flows) Close() error { return errors.Join(f.buckets.Close(), f.clients.Close()) }
 
-// flowsPerBucket is how many flows the table is made for, of each 16 buckets: of 64 entries at most
-// 25 are in use, so that one flow in 2,500 finds no place in either of its buckets.
+// flowsPer16Buckets is how many flows a table is made for: of the 64 entries of 16 buckets at most 25
+// are in use, so that one flow in 2,500 finds no place in either of its buckets.
 const flowsPer16Buckets = 25
 
 // FlowBuckets is how many buckets a table for so many flows has.
@@ -116,13 +82,22 @@ func (f *Flows) word(bucket, way int) *uint64 {
 	return (*uint64)(unsafe.Pointer(&f.buckets.all[bucket].Ways[way].Seen))
 }
 
-// read is an entry as it was at one time; false if it was being written.
-func (f *Flows) read(bucket, way int) (e entry, ok bool) {
+// readTries is how often an entry is read that is being written. A packet has that done in some
+// nanoseconds.
+const readTries = 1000
+
+// read is an entry as it was at one time; false if it was being written all the while.
+func (f *Flows) read(bucket, way int) (entry, bool) {
 	at := &f.buckets.all[bucket].Ways[way]
-	e.bucket, e.way = bucket, way
-	e.Key = atomic.LoadUint64(&at.Key)
-	*(*uint64)(unsafe.Pointer(&e.Seen)) = atomic.LoadUint64(f.word(bucket, way))
-	return e, atomic.LoadUint64(&at.Key) == e.Key && e.state() != bpf.WeirFlowStateFLOW_BUSY
+	for range readTries {
+		e := entry{bucket: bucket, way: way}
+		e.Key = atomic.LoadUint64(&at.Key)
+		*(*uint64)(unsafe.Pointer(&e.Seen)) = atomic.LoadUint64(f.word(bucket, way))
+		if atomic.LoadUint64(&at.Key) == e.Key && e.state() != bpf.WeirFlowStateFLOW_BUSY {
+			return e, true
+		}
+	}
+	return entry{}, false
 }
 
 func (e *entry) state() bpf.WeirFlowState {
@@ -145,61 +120,39 @@ const (
 
 // free ends a flow, unless a packet changed its entry meanwhile. The entry then only looks free: that
 // it may be empty, settle finds out.
-func (f *Flows) free(e entry) bool {
-	dead := e.WeirFlow
-	dead.State = uint8(bpf.WeirFlowStateFLOW_DEAD)
-	return f.swap(e, dead)
-}
+func (f *Flows) free(e entry) bool { return f.become(e, bpf.WeirFlowStateFLOW_DEAD) }
 
-func (f *Flows) swap(e entry, to bpf.WeirFlow) bool {
+// become gives a free or a freed entry its state, unless a packet changed it meanwhile. The version tells
+// its users apart.
+func (f *Flows) become(e entry, state bpf.WeirFlowState) bool {
+	to := e.WeirFlow
+	to.State = uint8(state)
 	was, is := *(*uint64)(unsafe.Pointer(&e.Seen)), *(*uint64)(unsafe.Pointer(&to.Seen))
 	return atomic.CompareAndSwapUint64(f.word(e.bucket, e.way), was, is)
 }
 
-// each calls visit for every flow.
-func (f *Flows) each(visit func(entry)) {
+// each calls visit for every flow. It returns false if there are entries that it could not read.
+func (f *Flows) each(visit func(entry)) bool {
+	all := true
 	for bucket := range f.buckets.all {
 		for way := range f.buckets.all[bucket].Ways {
-			if e, ok := f.read(bucket, way); ok && e.used() {
+			e, ok := f.read(bucket, way)
+			all = all && ok
+			if ok && e.used() {
 				visit(e)
 			}
 		}
 	}
+	return all
 }
 
-// Sweep counts the live flows of each element, and ends those that were silent for too long and those
-// of rows that are gone.
-func (f *Flows) Sweep(gone map[uint16]bool) (Sweep, error) {
-	s := Sweep{Flows: map[uint16]uint64{}}
-	var p bpf.WeirParameters
-	if err := f.kernel.Settings.Lookup(uint32(0), &p); err != nil {
-		return s, fmt.Errorf("read the settings: %w", err)
+// places are the buckets that a flow may be in, the second only when the first was full.
+func (f *Flows) places(key uint64) []int {
+	first, second := f.index(key, false), f.index(key, true)
+	if first == second {
+		return []int{first}
 	}
-	now, err := f.clock.tick()
-	if err != nil {
-		return s, err
-	}
-	displaced := map[int]bool{}
-	f.each(func(e entry) {
-		idle := int16(now - e.Seen)
-		switch {
-		case gone[e.Element]:
-			f.free(e)
-			return
-		case e.state() < bpf.WeirFlowStateFLOW_STATES && int(idle) > int(p.Timeouts[e.class()][e.state()]):
-			if f.free(e) {
-				s.Expired++
-				return
-			}
-		case e.state() != bpf.WeirFlowStateFLOW_RESET:
-			s.Flows[e.Element]++
-		}
-		if first := f.index(e.Key, false); first != e.bucket {
-			displaced[first] = true
-		}
-	})
-	f.settle(displaced)
-	return s, nil
+	return []int{first, second}
 }
 
 // index is the first or the second bucket of a key (flow_index).
@@ -211,41 +164,29 @@ func (f *Flows) index(key uint64, second bool) int {
 	return int(half * uint64(len(f.buckets.all)) >> 32)
 }
 
-// settle makes dead entries empty, where no flow had to go to its second bucket: look-ups end at a
-// bucket that has an empty entry. One that goes there in this moment is found no more, and its next
-// packet chooses anew.
-func (f *Flows) settle(displaced map[int]bool) {
-	for bucket := range f.buckets.all {
-		if displaced[bucket] {
-			continue
-		}
-		for way := range f.buckets.all[bucket].Ways {
-			if e, ok := f.read(bucket, way); ok && e.state() == bpf.WeirFlowStateFLOW_DEAD {
-				empty := e.WeirFlow
-				empty.State = uint8(bpf.WeirFlowStateFLOW_EMPTY)
-				f.swap(e, empty)
-			}
-		}
-	}
-}
-
 // ToTell lists the TCP flows of an element whose clients do not know yet that they ended. Those that
 // are only opening are left out: their clients send the SYN again, which chooses anew.
 func (f *Flows) ToTell(row uint16) ([]Flow, error) {
 	var found []Flow
-	var s bpf.WeirService
+	vips := map[uint16]netip.AddrPort{}
 	var failed error
 	f.each(func(e entry) {
 		if e.Element != row || e.class() != bpf.WeirFlowClassFLOW_TCP || e.state() < bpf.WeirFlowStateFLOW_ANSWERED ||
 			e.state() >= bpf.WeirFlowStateFLOW_CLOSED {
 			return
 		}
-		if err := f.kernel.Services.Lookup(uint32(e.Service), &s); err != nil {
-			failed = fmt.Errorf("read the service of a flow: %w", err)
-			return
+		vip, known := vips[e.Service]
+		if !known {
+			var s bpf.WeirService
+			if err := f.kernel.Services.Lookup(uint32(e.Service), &s); err != nil {
+				failed = fmt.Errorf("read the service of a flow: %w", err)
+				return
+			}
+			vip = addrPort(s.Addr, s.Port)
+			vips[e.Service] = vip
 		}
 		if client, ok := f.client(e); ok {
-			found = append(found, Flow{Client: client, VIP: addrPort(s.Addr, s.Port)})
+			found = append(found, Flow{Client: client, VIP: vip})
 		}
 	})
 	return found, failed
@@ -254,8 +195,7 @@ func (f *Flows) ToTell(row uint16) ([]Flow, error) {
 // Elements are the rows that a client's flows from one port have, one for each service that it talks to.
 func (f *Flows) Elements(client netip.AddrPort, protocol uint8) (rows []uint16) {
 	key := f.key.hash(client, protocol)
-	for _, second := range []bool{false, true} {
-		bucket := f.index(key, second)
+	for _, bucket := range f.places(key) {
 		for way := range f.buckets.all[bucket].Ways {
 			if e, ok := f.read(bucket, way); ok && e.used() && e.Key == key {
 				rows = append(rows, e.Element)
@@ -271,17 +211,14 @@ func (f *Flows) client(e entry) (netip.AddrPort, bool) {
 		client, _ := f.key.client(e.Key)
 		return client, true
 	}
-	c := &f.clients.all[e.bucket]
-	client := addrPort(c.Addr[e.way], c.Port[e.way])
-	now, ok := f.read(e.bucket, e.way)
-	return client, ok && now.Key == e.Key
+	addr, port, ok := f.client6(e)
+	return addrPort(addr, port), ok
 }
 
-// Forget ends every flow of an element.
-func (f *Flows) Forget(row uint16) {
-	f.each(func(e entry) {
-		if e.Element == row {
-			f.free(e)
-		}
-	})
+// client6 is what is written of the client beside an entry; false if the entry is another's by now.
+func (f *Flows) client6(e entry) (bpf.WeirAddress, uint16, bool) {
+	c := &f.clients.all[e.bucket]
+	addr, port := c.Addr[e.way], c.Port[e.way]
+	now, ok := f.read(e.bucket, e.way)
+	return addr, port, ok && now.Key == e.Key
 }

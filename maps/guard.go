@@ -100,7 +100,10 @@ func OpenGuard(m *bpf.WeirMaps, locals, overSCTP []netip.AddrPort) (*Guard, erro
 		return nil, err
 	}
 	g := &Guard{maps: m}
-	return g, errors.Join(g.place(endpoints, guardedPlaces(locals, overSCTP)), endpoints.Close())
+	if err := errors.Join(g.place(endpoints, guardedPlaces(locals, overSCTP)), endpoints.Close()); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // The registrar listens on TCP; what has ports and is not TCP has no business at its port.
@@ -119,43 +122,55 @@ func guardedPlaces(locals, overSCTP []netip.AddrPort) (all []Service) {
 
 // place guards these places, and takes the guard from those of an earlier configuration.
 func (g *Guard) place(endpoints *endpointTable, places []Service) error {
-	used := map[uint16]bool{}
-	there := map[Service]bool{}
-	for row := range g.maps.Services.MaxEntries() {
-		var at bpf.WeirService
-		if err := g.maps.Services.Lookup(row, &at); err != nil {
-			return fmt.Errorf("read service row %d: %w", row, err)
-		}
-		s := Service{addrPort(at.Addr, at.Port), at.Protocol}
-		if at.Kind == guarded && !slices.Contains(places, s) {
-			endpoints.remove(endpoints.key.hash(s.VIP, s.Protocol), guarded, uint16(row))
-			if err := g.maps.Services.Put(row, bpf.WeirService{}); err != nil {
-				return fmt.Errorf("unguard %s: %w", s, err)
-			}
-			continue
-		}
-		if at.Kind != 0 {
-			used[uint16(row)] = true
-			there[s] = at.Kind == guarded
+	used, err := g.keep(endpoints, places)
+	if err != nil {
+		return err
+	}
+	rows := map[Service]uint16{}
+	for row, u := range used {
+		if u.kind == guarded {
+			rows[u.Service] = row
 		}
 	}
 	for _, s := range places {
-		if there[s] {
-			continue
+		row, known := rows[s]
+		if !known {
+			if row, err = freeRow(g.maps, used); err != nil {
+				return fmt.Errorf("guard %s: %w", s, err)
+			}
+			used[row] = use{s, guarded}
+			if err := writeService(g.maps, row, s, guarded, Options{}); err != nil {
+				return err
+			}
 		}
-		row, err := freeRow(g.maps, used)
-		if err != nil {
-			return fmt.Errorf("guard %s: %w", s, err)
-		}
-		used[row] = true
-		if err := writeService(g.maps, row, s, guarded, Options{}); err != nil {
-			return err
-		}
-		if err := endpoints.put(endpoints.key.hash(s.VIP, s.Protocol), guarded, row); err != nil {
+		if err := endpoints.put(endpoints.endpoint(s, guarded, row)); err != nil {
 			return fmt.Errorf("guard %s: %w", s, err)
 		}
 	}
 	return nil
+}
+
+// keep frees the rows of guarded places that are not among these. It returns the rows in use.
+func (g *Guard) keep(endpoints *endpointTable, places []Service) (map[uint16]use, error) {
+	used := map[uint16]use{}
+	for row := range g.maps.Services.MaxEntries() {
+		var at bpf.WeirService
+		if err := g.maps.Services.Lookup(row, &at); err != nil {
+			return nil, fmt.Errorf("read service row %d: %w", row, err)
+		}
+		s := Service{addrPort(at.Addr, at.Port), at.Protocol}
+		switch {
+		case at.Kind == 0:
+		case at.Kind != guarded || slices.Contains(places, s):
+			used[uint16(row)] = use{s, at.Kind}
+		default:
+			endpoints.remove(endpoints.endpoint(s, guarded, uint16(row)))
+			if err := g.maps.Services.Put(row, bpf.WeirService{}); err != nil {
+				return nil, fmt.Errorf("unguard %s: %w", s, err)
+			}
+		}
+	}
+	return used, nil
 }
 
 // Admit lets the peers' packets to local pass without spending a budget, until the given time.

@@ -23,22 +23,24 @@ func MoveFlows(flows, clients *ebpf.Map, m *bpf.WeirMaps) (err error) {
 	if err != nil {
 		return fmt.Errorf("move the flows: %w", err)
 	}
-	from.each(func(e entry) { to.place(e, &from.clients.all[e.bucket]) })
+	from.each(func(e entry) {
+		addr, port, ok := from.client6(e)
+		if at, free := to.vacancy(e.Key); ok && free {
+			to.buckets.all[at.bucket].Ways[at.way] = e.WeirFlow
+			to.clients.all[at.bucket].Addr[at.way], to.clients.all[at.bucket].Port[at.way] = addr, port
+		}
+	})
 	return to.Close()
 }
 
-// place gives a flow of another table its place in this one, if there is one.
-func (f *Flows) place(e entry, client *bpf.WeirFlowClient) {
-	for _, second := range []bool{false, true} {
-		bucket := f.index(e.Key, second)
-		for way := range f.buckets.all[bucket].Ways {
-			at := &f.buckets.all[bucket].Ways[way]
-			if bpf.WeirFlowState(at.State&flowStateMask) != bpf.WeirFlowStateFLOW_EMPTY {
-				continue
+// vacancy is an empty entry where a flow of this key may be.
+func (f *Flows) vacancy(key uint64) (entry, bool) {
+	for _, bucket := range f.places(key) {
+		for way, is := range f.buckets.all[bucket].Ways {
+			if e := (entry{bucket, way, is}); e.state() == bpf.WeirFlowStateFLOW_EMPTY {
+				return e, true
 			}
-			*at = e.WeirFlow
-			f.clients.all[bucket].Addr[way], f.clients.all[bucket].Port[way] = client.Addr[e.way], client.Port[e.way]
-			return
 		}
 	}
+	return entry{}, false
 }

@@ -37,11 +37,21 @@ func (s *Steering) Configure(service Service, o Options) error {
 	if !ok {
 		return fmt.Errorf("configure %s: not a service", service)
 	}
-	if s.options[id] == o {
+	was := s.options[id]
+	if was == o {
 		return nil
 	}
 	s.options[id] = o
-	if err := writeService(s.maps, id, service, serviced, o); err != nil {
+	if err := s.writeOptions(service, id); err != nil {
+		s.options[id] = was // so that the same again tries again
+		return err
+	}
+	return nil
+}
+
+// writeOptions writes the rows of the service and of its elements as they are to be.
+func (s *Steering) writeOptions(service Service, id uint16) error {
+	if err := writeService(s.maps, id, service, serviced, s.options[id]); err != nil {
 		return err
 	}
 	for key, row := range s.rows {

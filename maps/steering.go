@@ -197,7 +197,7 @@ func (s *Steering) put(service Service, id uint16, e Element) (uint16, error) {
 // answer notes that another row's element answers from there.
 func (s *Steering) answer(from Service) error {
 	if s.servers[from] == 0 {
-		if err := s.endpoints.put(s.endpoints.key.hash(from.VIP, from.Protocol), server, 0); err != nil {
+		if err := s.endpoints.put(s.endpoints.endpoint(from, server, 0)); err != nil {
 			return fmt.Errorf("add element %s: %w", from.VIP, err)
 		}
 	}
@@ -209,7 +209,7 @@ func (s *Steering) answer(from Service) error {
 func (s *Steering) answerNoMore(from Service) {
 	if s.servers[from]--; s.servers[from] == 0 {
 		delete(s.servers, from)
-		s.endpoints.remove(s.endpoints.key.hash(from.VIP, from.Protocol), server, 0)
+		s.endpoints.remove(s.endpoints.endpoint(from, server, 0))
 	}
 }
 

@@ -5,6 +5,7 @@ package maps
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"testing"
@@ -18,47 +19,73 @@ func open(t *testing.T, m *bpf.WeirMaps, services ...Service) *Steering {
 	t.Helper()
 	s, err := OpenSteering(m, services)
 	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
 	return s
 }
 
-// table is the service's selection as the program would read it.
-func table(t *testing.T, m *bpf.WeirMaps, service uint32) []uint32 {
+// table is the service's selection as the program reads it: slot n is the (n mod 4)th of a cell.
+func table(t *testing.T, m *bpf.WeirMaps, row uint16) []uint16 {
 	t.Helper()
 	var inner *ebpf.Map
-	must(t, m.Selections.Lookup(service, &inner))
+	must(t, m.Selections.Lookup(uint32(row), &inner))
 	defer inner.Close()
-	slots := make([]uint32, SelectionSlots)
-	for i := range slots {
-		must(t, inner.Lookup(uint32(i), &slots[i]))
+	slots := make([]uint16, SelectionSlots)
+	for i := 0; i < len(slots); i += 4 {
+		cell := lookup[bpf.WeirSelectionCell](t, inner, uint32(i/4))
+		copy(slots[i:], cell.Elements[:])
 	}
 	return slots
 }
 
-func tableID(t *testing.T, m *bpf.WeirMaps, service uint32) ebpf.MapID {
+func tableID(t *testing.T, m *bpf.WeirMaps, row uint16) ebpf.MapID {
 	t.Helper()
-	return ebpf.MapID(lookup[uint32](t, m.Selections, service)) // reading yields the inner map's id
+	return ebpf.MapID(lookup[uint32](t, m.Selections, uint32(row))) // reading yields the inner map's id
 }
 
-func endpoint(s Service) bpf.WeirEndpointKey {
-	return bpf.WeirEndpointKey{Addr: be32(s.VIP.Addr()), Port: be16(s.VIP.Port()), Protocol: s.Protocol}
+// rowOf is the row of services that a packet to this service finds.
+func rowOf(t *testing.T, m *bpf.WeirMaps, at Service) uint16 {
+	t.Helper()
+	row, _ := service(t, m, at)
+	return row
 }
 
 // The maps hold addresses and ports as they lie in a packet, most significant byte first.
 func TestByteOrder(t *testing.T) {
-	m := newMaps(t)
-	s := open(t, m, Service{VIP: addr("10.1.2.3:4660"), Protocol: UDP})
-	must(t, s.Apply(Service{VIP: addr("10.1.2.3:4660"), Protocol: UDP}, []Element{element(0x01020304, "192.168.9.8:8080")}))
-	var key, value []byte
-	it := m.Endpoints.Iterate()
-	if !it.Next(&key, &value) {
-		t.Fatal("no endpoint")
-	}
-	if want := []byte{10, 1, 2, 3, 0x12, 0x34, 17, 0}; !slices.Equal(key, want) {
-		t.Errorf("endpoint %x, want %x", key, want)
-	}
-	row := lookup[[]byte](t, m.Elements, uint32(1))
-	if want := []byte{192, 168, 9, 8, 0x1f, 0x90, 17}; !slices.Equal(row[:7], want) {
-		t.Errorf("element row begins with %x, want %x", row[:7], want)
+	for _, tt := range []struct {
+		name, vip, element string
+		service, row       []byte
+	}{
+		{
+			"IPv4", "10.1.2.3:4660", "192.168.9.8:8080",
+			[]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 1, 2, 3, 0x12, 0x34, 17, 2},
+			[]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 168, 9, 8, 0x1f, 0x90, 17, 4},
+		},
+		{
+			"IPv6", "[2001:db8:1:2:3:4:5:6]:4660", "[fd00::9:8]:8080",
+			[]byte{0x20, 1, 0xd, 0xb8, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0x12, 0x34, 17, 2},
+			[]byte{0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 8, 0x1f, 0x90, 17, 4},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMaps(t)
+			at := Service{VIP: addr(tt.vip), Protocol: UDP}
+			s := open(t, m, at)
+			must(t, s.Apply(at, []Element{element(0x01020304, tt.element)}))
+			if got := lookup[[]byte](t, m.Services, uint32(rowOf(t, m, at))); !slices.Equal(got[:20], tt.service) {
+				t.Errorf("service row begins with %x, want %x", got[:20], tt.service)
+			}
+			if got := lookup[[]byte](t, m.Elements, uint32(1)); !slices.Equal(got[:20], tt.row) {
+				t.Errorf("element row begins with %x, want %x", got[:20], tt.row)
+			}
+			if got := fromAddress(address(at.VIP.Addr())); got != at.VIP.Addr() {
+				t.Errorf("%s comes back as %s", at.VIP.Addr(), got)
+			}
+			// Whoever writes an IPv4 address the long way means the same service.
+			long := Service{netip.AddrPortFrom(netip.AddrFrom16(at.VIP.Addr().As16()), at.VIP.Port()), UDP}
+			if address(long.VIP.Addr()) != address(at.VIP.Addr()) || !hasEndpoint(t, m, long, false) {
+				t.Errorf("%s is not %s", long, at)
+			}
+		})
 	}
 }
 
@@ -74,17 +101,20 @@ func TestServiceNames(t *testing.T) {
 
 func TestNewServiceHasEmptySelection(t *testing.T) {
 	m := newMaps(t)
-	open(t, m, web(), dns())
-	first := lookup[bpf.WeirEndpoint](t, m.Endpoints, endpoint(web()))
-	second := lookup[bpf.WeirEndpoint](t, m.Endpoints, endpoint(dns()))
-	if first.Service == second.Service {
-		t.Errorf("both services have selection %d", first.Service)
-	}
-	for _, at := range []bpf.WeirEndpoint{first, second} {
-		if at.Kind != uint32(bpf.WeirEndpointKindENDPOINT_SERVICE) {
-			t.Errorf("endpoint %+v, want a service", at)
+	all := []Service{web(), dns(), web6()}
+	open(t, m, all...)
+	seen := map[uint16]bool{0: true} // which is no service's
+	for _, at := range all {
+		row, s := service(t, m, at)
+		if seen[row] {
+			t.Errorf("%s has row %d", at, row)
 		}
-		if count := sizes(table(t, m, at.Service)); count[0] != SelectionSlots {
+		seen[row] = true
+		want := bpf.WeirService{Addr: address(at.VIP.Addr()), Port: be16(at.VIP.Port()), Protocol: at.Protocol, Kind: 2, Slots: SelectionSlots}
+		if s != want {
+			t.Errorf("%s: row %+v, want %+v", at, s, want)
+		}
+		if count := sizes(table(t, m, row)); count[0] != SelectionSlots {
 			t.Errorf("%d of %d slots are empty, want all", count[0], SelectionSlots)
 		}
 	}
@@ -96,16 +126,20 @@ func TestApplyWritesRowsAndTable(t *testing.T) {
 	list := []Element{element(7, "10.0.0.1:8080"), element(8, "10.0.0.2:8080"), element(9, "10.0.0.3:8080")}
 	list[1].Weight, list[2].State = 3, Draining
 	must(t, s.Apply(web(), list))
-	count := sizes(table(t, m, 0))
+	id := rowOf(t, m, web())
+	count := sizes(table(t, m, id))
 	for i, row := range s.Rows(web()) {
-		e := lookup[bpf.WeirElement](t, m.Elements, row.Index)
-		want := bpf.WeirElement{Addr: be32(list[i].Addr.Addr()), Port: be16(8080), Protocol: TCP, State: uint8(list[i].State),
-			Pe: list[i].PE, Service: 0, Generation: 1, Weight: list[i].Weight}
-		if e != want || row.Element != list[i] || row.Generation != 1 {
+		e := lookup[bpf.WeirElement](t, m.Elements, uint32(row.Index))
+		want := bpf.WeirElement{Addr: address(list[i].Addr.Addr()), Port: be16(8080), Protocol: TCP, State: uint8(list[i].State),
+			Pe: list[i].PE, Service: id, Weight: list[i].Weight}
+		if e != want || row.Element != list[i] {
 			t.Errorf("row %+v holds %+v, want %+v", row, e, want)
 		}
 		if share := []int{16384, 49153, 0}[i]; count[row.Index] != share {
 			t.Errorf("row %d has %d slots, want %d", row.Index, count[row.Index], share)
+		}
+		if !hasEndpoint(t, m, Service{list[i].Addr, TCP}, true) || hasEndpoint(t, m, Service{list[i].Addr, UDP}, true) {
+			t.Errorf("%s: the flows of its answers are not looked for, or those of another protocol are", row.Addr)
 		}
 	}
 	if rows := s.Rows(dns()); rows != nil {
@@ -119,24 +153,25 @@ func TestApplyWritesRowsAndTable(t *testing.T) {
 func TestApplyTwiceWritesNothing(t *testing.T) {
 	m := newMaps(t)
 	s := open(t, m, web())
+	id := rowOf(t, m, web())
 	list := []Element{element(1, "10.0.0.1:80"), element(2, "10.0.0.2:80"), element(3, "10.0.0.3:80")}
 	must(t, s.Apply(web(), list))
-	before := tableID(t, m, 0)
+	before := tableID(t, m, id)
 	// A write to a row that nobody should touch would undo this mark.
 	mark := lookup[bpf.WeirElement](t, m.Elements, uint32(2))
 	mark.Weight = 77
 	must(t, m.Elements.Put(uint32(2), mark))
 	for _, again := range [][]Element{list, {list[2], list[0], list[1]}} {
 		must(t, s.Apply(web(), again))
-		if id := tableID(t, m, 0); id != before {
-			t.Errorf("elements in order %v: table %d was swapped for %d", again, before, id)
+		if now := tableID(t, m, id); now != before {
+			t.Errorf("elements in order %v: table %d was swapped for %d", again, before, now)
 		}
 		if e := lookup[bpf.WeirElement](t, m.Elements, uint32(2)); e != mark {
 			t.Errorf("row 2 was written: %+v", e)
 		}
 	}
 	must(t, s.Apply(web(), list[:2]))
-	if id := tableID(t, m, 0); id == before {
+	if tableID(t, m, id) == before {
 		t.Error("one element fewer: the table was not swapped")
 	}
 }
@@ -144,81 +179,17 @@ func TestApplyTwiceWritesNothing(t *testing.T) {
 func TestStatesDecideWhoIsInTheTable(t *testing.T) {
 	m := newMaps(t)
 	s := open(t, m, web())
+	id := rowOf(t, m, web())
 	for state, want := range map[State]int{Active: SelectionSlots, Away: 0, Draining: 0, Lost: 0} {
 		e := element(1, "10.0.0.1:80")
 		e.State = state
 		must(t, s.Apply(web(), []Element{e}))
-		if got := sizes(table(t, m, 0))[1]; got != want {
+		if got := sizes(table(t, m, id))[1]; got != want {
 			t.Errorf("%s: %d slots, want %d", state, got, want)
 		}
 		if got := lookup[bpf.WeirElement](t, m.Elements, uint32(1)).State; got != uint8(state) {
 			t.Errorf("%s: row has state %d", state, got)
 		}
-	}
-}
-
-func TestFreedRowGetsNewGeneration(t *testing.T) {
-	m := newMaps(t)
-	s := open(t, m, web())
-	must(t, s.Apply(web(), []Element{element(1, "10.0.0.1:80")}))
-	must(t, s.Apply(web(), nil))
-	if e := lookup[bpf.WeirElement](t, m.Elements, uint32(1)); e.State != uint8(bpf.WeirElementStateELEMENT_FREE) {
-		t.Errorf("row of an element that is gone: %+v", e)
-	}
-	must(t, s.Apply(web(), []Element{element(2, "10.0.0.2:80")}))
-	if rows := s.Rows(web()); len(rows) != 1 || rows[0].ID() != (RowID{1, 2}) {
-		t.Errorf("rows %+v, want row 1 in its second generation", rows)
-	}
-}
-
-func TestReopenedKeepsRowsAndGenerations(t *testing.T) {
-	m := newMaps(t)
-	s := open(t, m, web(), dns())
-	must(t, s.Apply(web(), []Element{element(1, "10.0.0.1:80"), element(2, "10.0.0.2:80")}))
-	must(t, s.Apply(web(), []Element{element(2, "10.0.0.2:80")}))
-	must(t, s.Apply(dns(), []Element{element(3, "10.0.0.3:53")}))
-	webRows, dnsRows, tableBefore := s.Rows(web()), s.Rows(dns()), tableID(t, m, 0)
-
-	again := open(t, m, dns(), web())
-	if !slices.Equal(again.Rows(web()), webRows) || !slices.Equal(again.Rows(dns()), dnsRows) {
-		t.Errorf("rows %v and %v, want %v and %v", again.Rows(web()), again.Rows(dns()), webRows, dnsRows)
-	}
-	if tableID(t, m, 0) != tableBefore {
-		t.Error("opening swapped a table")
-	}
-	// Row 1 was used once by web's first element and once by dns's.
-	must(t, again.Apply(dns(), nil))
-	must(t, again.Apply(web(), []Element{element(2, "10.0.0.2:80"), element(4, "10.0.0.4:80")}))
-	got := map[RowID]uint32{}
-	for _, row := range again.Rows(web()) {
-		got[row.ID()] = row.PE
-	}
-	if got[RowID{2, 1}] != 2 || got[RowID{1, 3}] != 4 {
-		t.Errorf("rows %v, want element 2 where it was and element 4 in row 1, generation 3", got)
-	}
-}
-
-func TestServiceThatIsRemoved(t *testing.T) {
-	m := newMaps(t)
-	s := open(t, m, web(), dns())
-	must(t, s.Apply(web(), []Element{element(1, "10.0.0.1:80")}))
-	must(t, s.Apply(dns(), []Element{element(2, "10.0.0.2:53")}))
-	again := open(t, m, dns())
-	var at bpf.WeirEndpoint
-	if err := m.Endpoints.Lookup(endpoint(web()), &at); !errors.Is(err, ebpf.ErrKeyNotExist) {
-		t.Errorf("its endpoint is there: %+v, %v", at, err)
-	}
-	if e := lookup[bpf.WeirElement](t, m.Elements, uint32(1)); e.State != uint8(bpf.WeirElementStateELEMENT_FREE) {
-		t.Errorf("its element's row: %+v", e)
-	}
-	if rows := again.Rows(dns()); len(rows) != 1 {
-		t.Errorf("the other service's rows: %v", rows)
-	}
-	// Its place goes to the next one, with an empty table.
-	ntp := Service{VIP: addr("10.0.100.1:123"), Protocol: UDP}
-	open(t, m, dns(), ntp)
-	if at := lookup[bpf.WeirEndpoint](t, m.Endpoints, endpoint(ntp)); at.Service != 0 || sizes(table(t, m, 0))[0] != SelectionSlots {
-		t.Errorf("new service at %+v, with table sizes %v", at, sizes(table(t, m, 0)))
 	}
 }
 
@@ -233,27 +204,30 @@ func TestElementsWithoutRoom(t *testing.T) {
 	if !errors.Is(err, ErrFull) || err.Error() != "add element 10.0.0.16:80: no room left in the kernel's tables" {
 		t.Errorf("one element too many: %v", err)
 	}
-	if rows, count := s.Rows(web()), sizes(table(t, m, 0)); len(rows) != testRows-1 || count[0] != 0 || len(count) != testRows-1 {
+	if rows, count := s.Rows(web()), sizes(table(t, m, rowOf(t, m, web()))); len(rows) != testRows-1 || count[0] != 0 || len(count) != testRows-1 {
 		t.Errorf("%d rows and %d rows in the table, want %d", len(rows), len(count), testRows-1)
 	}
-	// A row is freed last, so that its place is there for the next call.
-	if err := s.Apply(web(), list[1:]); !errors.Is(err, ErrFull) {
-		t.Errorf("the first left and the last came in one call: %v", err)
+	// A row whose element goes is no place for another one before its flows are gone.
+	for range 2 {
+		if err := s.Apply(web(), list[1:]); !errors.Is(err, ErrFull) {
+			t.Errorf("the first left and the last came: %v", err)
+		}
 	}
+	must(t, s.Release(s.Retired()))
 	must(t, s.Apply(web(), list[1:]))
 }
 
 func TestServicesWithoutRoom(t *testing.T) {
-	m := *newMaps(t)
-	var err error
-	m.Selections, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1,
-		InnerMap: &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: SelectionSlots, Flags: bpfMmapable}})
-	must(t, err)
-	defer m.Selections.Close()
-	_, err = OpenSteering(&m, []Service{web(), dns()})
-	if !errors.Is(err, ErrFull) || err.Error() != "add service udp://10.0.100.1:53: no room left in the kernel's tables" {
+	m := newMaps(t)
+	var list []Service
+	for i := range testServices {
+		list = append(list, Service{netip.AddrPortFrom(web().VIP.Addr(), uint16(i+1)), TCP})
+	}
+	_, err := OpenSteering(m, list)
+	if !errors.Is(err, ErrFull) || err.Error() != "add service tcp://10.0.100.1:12: no room left in the kernel's tables" {
 		t.Errorf("one service too many: %v", err)
 	}
+	open(t, m, list[1:]...)
 }
 
 // A new element must be there before a slot names it, and an old one until no slot does. Whatever
@@ -264,11 +238,13 @@ func TestSlotNeverNamesMissingElement(t *testing.T) {
 	must(t, s.Apply(web(), []Element{element(1, "10.0.0.1:80")}))
 	done := make(chan struct{})
 	result := make(chan error, 1)
+	id := uint32(rowOf(t, m, web()))
 	go func() {
-		result <- watchSlot(m, done)
+		result <- watchSlot(m, id, done)
 	}()
 	for i := range uint32(30) {
 		must(t, s.Apply(web(), []Element{element(i, fmt.Sprintf("10.0.1.%d:80", i+1))}))
+		must(t, s.Release(s.Retired()))
 	}
 	close(done)
 	must(t, <-result)
@@ -276,14 +252,14 @@ func TestSlotNeverNamesMissingElement(t *testing.T) {
 
 // watchSlot reads slot 0 and its row like the program does. A table may be swapped, and a row
 // freed, between the two reads; only if the same table is still there was the row missing.
-func watchSlot(m *bpf.WeirMaps, done <-chan struct{}) error {
+func watchSlot(m *bpf.WeirMaps, id uint32, done <-chan struct{}) error {
 	for {
 		select {
 		case <-done:
 			return nil
 		default:
 		}
-		before, slot, err := readSlot(m)
+		before, slot, err := readSlot(m, id)
 		if errors.Is(err, os.ErrNotExist) { // swapped before it could be opened
 			continue
 		}
@@ -291,11 +267,11 @@ func watchSlot(m *bpf.WeirMaps, done <-chan struct{}) error {
 			return err
 		}
 		var row bpf.WeirElement
-		if err := m.Elements.Lookup(slot, &row); err != nil {
+		if err := m.Elements.Lookup(uint32(slot), &row); err != nil {
 			return err
 		}
 		var after uint32
-		if err := m.Selections.Lookup(uint32(0), &after); err != nil {
+		if err := m.Selections.Lookup(id, &after); err != nil {
 			return err
 		}
 		if before == after && row.State == uint8(bpf.WeirElementStateELEMENT_FREE) {
@@ -305,8 +281,8 @@ func watchSlot(m *bpf.WeirMaps, done <-chan struct{}) error {
 }
 
 // readSlot gives the table's id and what its slot 0 holds.
-func readSlot(m *bpf.WeirMaps) (id, slot uint32, err error) {
-	if err := m.Selections.Lookup(uint32(0), &id); err != nil {
+func readSlot(m *bpf.WeirMaps, row uint32) (id uint32, slot uint16, err error) {
+	if err := m.Selections.Lookup(row, &id); err != nil {
 		return 0, 0, err
 	}
 	inner, err := ebpf.NewMapFromID(ebpf.MapID(id))
@@ -314,5 +290,7 @@ func readSlot(m *bpf.WeirMaps) (id, slot uint32, err error) {
 		return 0, 0, err
 	}
 	defer inner.Close()
-	return id, slot, inner.Lookup(uint32(0), &slot)
+	var cell bpf.WeirSelectionCell
+	err = inner.Lookup(uint32(0), &cell)
+	return id, cell.Elements[0], err
 }

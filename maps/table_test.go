@@ -18,21 +18,21 @@ func candidates(n int, weight func(i int) uint32) []candidate {
 	list := make([]candidate, n)
 	for i := range list {
 		addr := netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})
-		list[i] = candidate{row: uint32(i + 1), pe: uint32(1000 + i), addr: netip.AddrPortFrom(addr, 8080), weight: weight(i)}
+		list[i] = candidate{row: uint16(i + 1), pe: uint32(1000 + i), addr: netip.AddrPortFrom(addr, 8080), weight: weight(i)}
 	}
 	return list
 }
 
 func equal(int) uint32 { return 1 }
 
-func filled(list []candidate) []uint32 {
-	table := make([]uint32, SelectionSlots)
+func filled(list []candidate) []uint16 {
+	table := make([]uint16, SelectionSlots)
 	fill(table, list)
 	return table
 }
 
-func sizes(table []uint32) map[uint32]int {
-	count := map[uint32]int{}
+func sizes(table []uint16) map[uint16]int {
+	count := map[uint16]int{}
 	for _, row := range table {
 		count[row]++
 	}
@@ -119,7 +119,7 @@ func TestFillMovesFewSlots(t *testing.T) {
 // oracle is the table as Maglev (Eisenbud et al. 2016, 3.4) describes it, with weights: element i
 // may claim as many slots as its share of the weights gives, by largest remainder; its k-th claim
 // comes in round ceil(k * heaviest / weight), and within a round the elements go by address.
-func oracle(list []candidate) []uint32 {
+func oracle(list []candidate) []uint16 {
 	list = slices.Clone(list)
 	sort.SliceStable(list, func(i, j int) bool {
 		a, b := list[i].addr, list[j].addr
@@ -144,7 +144,7 @@ func oracle(list []candidate) []uint32 {
 		a, b := claims[i], claims[j]
 		return a.round < b.round || a.round == b.round && a.element < b.element
 	})
-	table := make([]uint32, SelectionSlots)
+	table := make([]uint16, SelectionSlots)
 	wants := make([][]int, len(list))
 	for i, c := range list {
 		wants[i] = oraclePermutation(c)
@@ -188,7 +188,7 @@ func oracleQuotas(list []candidate) []int64 {
 // prime is 2^88 + 0x13b) over address, port and PE identifier, each half stirred by MurmurHash3's
 // last step for 64 bits.
 func oraclePermutation(c candidate) []int {
-	ip := c.addr.Addr().As4()
+	ip := c.addr.Addr().As16()
 	data := binary.BigEndian.AppendUint32(ip[:], uint32(c.addr.Port()))
 	data = binary.BigEndian.AppendUint32(data, c.pe)
 	hash, _ := new(big.Int).SetString("6c62272e07bb014262b821756295c58d", 16)
@@ -254,7 +254,7 @@ func TestFillDoesNotDependOnRows(t *testing.T) {
 func BenchmarkFill(b *testing.B) {
 	for _, n := range []int{3, 100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			list, table := candidates(n, equal), make([]uint32, SelectionSlots)
+			list, table := candidates(n, equal), make([]uint16, SelectionSlots)
 			for b.Loop() {
 				fill(table, list)
 			}
