@@ -23,36 +23,43 @@ type pinnedLink struct {
 }
 
 // findInterfaces looks all names up and checks what the program needs of them.
-func findInterfaces(names []string) ([]netlink.Link, error) {
+func findInterfaces(cfg Config) ([]netlink.Link, error) {
 	var found []netlink.Link
-	var silent []string
 	var errs []error
-	for _, name := range names {
+	for _, name := range cfg.Interfaces {
 		l, err := netlink.LinkByName(name)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("interface %s: %w", name, err))
 			continue
 		}
-		forwards, err := forwarding(name)
-		if err == nil && !forwards {
-			silent = append(silent, name)
-		}
-		errs = append(errs, err)
 		found = append(found, l)
 	}
-	if len(silent) > 0 {
-		errs = append(errs, fmt.Errorf("no forwarding of IPv4 on %s: run `sysctl -w net.ipv4.ip_forward=1`", strings.Join(silent, ", ")))
+	errs = append(errs, forwardingOf(found, "ipv4", "IPv4", "net.ipv4.ip_forward"))
+	if cfg.IPv6 {
+		errs = append(errs, forwardingOf(found, "ipv6", "IPv6", "net.ipv6.conf.all.forwarding"))
 	}
 	return found, errors.Join(errs...)
 }
 
-// forwarding tells whether an interface forwards: bpf_fib_lookup answers only for one that does.
-func forwarding(name string) (bool, error) {
-	value, err := os.ReadFile(filepath.Join("/proc/sys/net/ipv4/conf", name, "forwarding"))
-	if err != nil {
-		return false, fmt.Errorf("read whether %s forwards: %w", name, err)
+// forwardingOf complains about interfaces that do not forward packets of a family: bpf_fib_lookup answers
+// only for those that do.
+func forwardingOf(interfaces []netlink.Link, dir, family, setting string) error {
+	var silent []string
+	var errs []error
+	for _, l := range interfaces {
+		name := l.Attrs().Name
+		value, err := os.ReadFile(filepath.Join("/proc/sys/net", dir, "conf", name, "forwarding"))
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("read whether %s forwards %s: %w", name, family, err))
+		case value[0] != '1':
+			silent = append(silent, name)
+		}
 	}
-	return value[0] == '1', nil
+	if len(silent) > 0 {
+		errs = append(errs, fmt.Errorf("no forwarding of %s on %s: run `sysctl -w %s=1`", family, strings.Join(silent, ", "), setting))
+	}
+	return errors.Join(errs...)
 }
 
 // attach puts the program on every interface, then takes it off those that are not named any more.

@@ -20,6 +20,7 @@ import (
 type Config struct {
 	Dir        string   // pin directory, on a bpf file system; made if its parent exists
 	Interfaces []string // names; all must exist and forward IPv4
+	IPv6       bool     // and IPv6
 	Flows      uint32   // flows that the table is made for
 	Log        *slog.Logger
 }
@@ -88,7 +89,7 @@ func (d *Datapath) loadNext() error {
 // where there is one, and takes it off those that are not named any more. When it fails, nothing
 // is attached that was not before.
 func (d *Datapath) Attach() error {
-	interfaces, err := findInterfaces(d.cfg.Interfaces)
+	interfaces, err := findInterfaces(d.cfg)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,10 @@ func TestRefusals(t *testing.T) {
 			"DIR is not on a bpf file system: run `mount -t bpf bpf /sys/fs/bpf`, or set bpf: to a folder on one"},
 		{"no forwarding", func(h *host, _ *loader.Config) { must(h.T, h.node.Sysctl("net.ipv4.conf.in1.forwarding", "0")) },
 			"no forwarding of IPv4 on in1: run `sysctl -w net.ipv4.ip_forward=1`"},
+		{"no forwarding of IPv6", func(h *host, cfg *loader.Config) {
+			cfg.IPv6 = true
+			must(h.T, h.node.Sysctl("net.ipv6.conf.in0.forwarding", "1"))
+		}, "no forwarding of IPv6 on in1: run `sysctl -w net.ipv6.conf.all.forwarding=1`"},
 		{"another program", func(h *host, _ *loader.Config) { h.attachForeign("in1") },
 			"attach to in1: another XDP program is there: remove it with `ip link set dev in1 xdp off` first"},
 		{"another program, generic", func(h *host, _ *loader.Config) {

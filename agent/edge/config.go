@@ -38,6 +38,8 @@ type ServiceConfig struct {
 	Mode     maps.Mode // how packets reach the elements
 }
 
+func (c ServiceConfig) isIPv6() bool { return c.VIP.Is6() }
+
 // GuardConfig is what strangers may spend at the registrar's port.
 type GuardConfig struct {
 	NewcomersPerSecond  int // SYNs of strangers, all together; the burst is the same, 1-10000000
@@ -49,8 +51,8 @@ type GuardConfig struct {
 // FlowsConfig sizes the flow table and ages its entries.
 type FlowsConfig struct {
 	Max     int           // entries, 1024-67108864
-	TCPIdle time.Duration // an established TCP flow without packets, 1s-24h
-	UDPIdle time.Duration // a UDP flow without packets, 1s-24h
+	TCPIdle time.Duration // an established TCP flow without packets, 1s-7h
+	UDPIdle time.Duration // a UDP flow without packets, 1s-7h
 	Closing time.Duration // a TCP flow after its FIN or RST, 1s-10m
 }
 

@@ -17,7 +17,7 @@ func TestLoadConfigFaults(t *testing.T) {
 			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, flows, guard, interfaces, log_level, metrics, recovery, registrar, services"}},
 		{"unknown key inside", "protocol: tcp", "protcol: tcp", []string{
 			"edge.yaml:10: services[0].protocol: is missing: tcp or udp",
-			"edge.yaml:12: services[0].protcol: unknown key; known here: pool, port, protocol, vip"}},
+			"edge.yaml:12: services[0].protcol: unknown key; known here: mode, pool, port, protocol, vip"}},
 		{"unknown key in a flow mapping", "", "flows: {maximum: 1}",
 			[]string{"edge.yaml:14: flows.maximum: unknown key; known here: closing, max, tcp_idle, udp_idle"}},
 		{"merge keys are no keys", "", "flows: {<<: {max: 2000}}",
@@ -38,20 +38,24 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"quoted number", "port: 80", `port: "80"`, []string{`edge.yaml:11: services[0].port: "80" is not a whole number`}},
 		{"fraction", "port: 80", "port: 80.5", []string{`edge.yaml:11: services[0].port: "80.5" is not a whole number`}},
 
-		{"short address", "10.0.100.1", "10.0.100", []string{`edge.yaml:10: services[0].vip: "10.0.100" is not an IPv4 address`}},
-		{"IPv6 address", "10.0.100.1", `"2001:db8::1"`, []string{`edge.yaml:10: services[0].vip: "2001:db8::1" is IPv6; only IPv4 is served so far`}},
+		{"short address", "10.0.100.1", "10.0.100", []string{`edge.yaml:10: services[0].vip: "10.0.100" is not an IP address`}},
+		{"IPv4 in IPv6", "10.0.100.1", `"::ffff:10.0.100.1"`, []string{
+			`edge.yaml:10: services[0].vip: "::ffff:10.0.100.1" is an IPv4 address in IPv6: write 10.0.100.1`}},
+		{"address with a zone", "10.0.100.1", `"fe80::1%eth0"`, []string{
+			`edge.yaml:10: services[0].vip: "fe80::1%eth0" has a zone: a service's address must be good everywhere`}},
+		{"link-local address", "10.0.100.1", `"fe80::1"`, []string{`edge.yaml:10: services[0].vip: "fe80::1" cannot be served: it is not the address of one host`}},
 		{"multicast address", "10.0.100.1", "224.0.0.1", []string{`edge.yaml:10: services[0].vip: "224.0.0.1" cannot be served: it is not the address of one host`}},
 		{"address without port", "10.0.0.1:3864", "10.0.0.1", []string{
 			`edge.yaml:2: registrar.listen: "10.0.0.1" is not an address and port, such as 10.0.0.1:3864`}},
 		{"port zero", "10.0.0.1:3864", "10.0.0.1:0", []string{`edge.yaml:2: registrar.listen: "10.0.0.1:0" has port 0; choose one from 1 to 65535`}},
 		{"listen anywhere", "10.0.0.1:3864", "0.0.0.0:3864", []string{
 			"edge.yaml:2: registrar.listen: must name one address: the kernel guards exactly that one"}},
-		{"listen on IPv6", "10.0.0.1:3864", `"[::1]:3864"`, []string{`edge.yaml:2: registrar.listen: "[::1]:3864" is IPv6; only IPv4 is served so far`}},
 		{"prefix with host bits", "10.0.11.2/32", "10.0.11.2/24", []string{
 			`edge.yaml:7: registrar.grants[0].addresses[0]: "10.0.11.2/24" has bits beyond its length; the prefix is 10.0.11.0/24, the address 10.0.11.2`}},
 		{"no prefix", "10.0.11.2/32", "10.0.11.2/33", []string{
 			`edge.yaml:7: registrar.grants[0].addresses[0]: "10.0.11.2/33" is not an address or prefix, such as 10.0.11.2 or 10.0.11.0/24`}},
 		{"protocol", "protocol: tcp", "protocol: sctp", []string{`edge.yaml:12: services[0].protocol: "sctp" is not a protocol that can be served: tcp or udp`}},
+		{"mode", "protocol: tcp", "protocol: tcp\n    mode: magic", []string{`edge.yaml:13: services[0].mode: "magic" is not a way to forward: nat or dsr`}},
 		{"log level", "", "log_level: loud", []string{`edge.yaml:14: log_level: "loud" is not a log level: debug, info, warn or error`}},
 		{"relative path", "", "bpf: weir", []string{`edge.yaml:14: bpf: "weir" is not an absolute path`}},
 
@@ -64,6 +68,10 @@ func TestLoadConfigFaults(t *testing.T) {
 			[]string{"edge.yaml:3: registrar.server_id: 0x100000000 is not between 1 and 4294967295"}},
 		{"duration without unit", "", "recovery: 10", []string{`edge.yaml:14: recovery: "10" is not a duration, such as 500ms, 10s or 2h`}},
 		{"duration too long", "", "recovery: 11m", []string{"edge.yaml:14: recovery: 11m is not between 0s and 10m"}},
+		{"a flow idle for longer than its entry can tell", "", "flows: {tcp_idle: 8h, udp_idle: 24h, closing: 11m}", []string{
+			"edge.yaml:14: flows.tcp_idle: 8h is not between 1s and 7h",
+			"edge.yaml:14: flows.udp_idle: 24h is not between 1s and 7h",
+			"edge.yaml:14: flows.closing: 11m is not between 1s and 10m"}},
 		{"negative duration", "", "recovery: -1s", []string{"edge.yaml:14: recovery: -1s is not between 0s and 10m"}},
 
 		{"unknown pool of a service", "pool: web", "pool: wbe", []string{

@@ -66,8 +66,8 @@ func (d decoder) guard(g *GuardConfig) config.Parser {
 func (d decoder) flows(f *FlowsConfig) config.Parser {
 	return d.Object(map[string]config.Parser{
 		"max":      config.Number(d.Decoder, &f.Max, 1024, 1<<26),
-		"tcp_idle": d.Duration(&f.TCPIdle, time.Second, 24*time.Hour),
-		"udp_idle": d.Duration(&f.UDPIdle, time.Second, 24*time.Hour),
+		"tcp_idle": d.Duration(&f.TCPIdle, time.Second, maps.MaxIdle),
+		"udp_idle": d.Duration(&f.UDPIdle, time.Second, maps.MaxIdle),
 		"closing":  d.Duration(&f.Closing, time.Second, 10*time.Minute),
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/config"
+	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/registrar"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -50,7 +51,8 @@ const full = `registrar:
 interfaces: [front0]
 services:
   - {vip: 10.0.100.1, port: 80, protocol: tcp, pool: web}
-  - {vip: 10.0.100.1, port: 53, protocol: udp, pool: dns}
+  - {vip: "2001:db8::1", port: 80, protocol: tcp, pool: web, mode: nat}
+  - {vip: 10.0.100.1, port: 53, protocol: udp, pool: dns, mode: dsr}
 guard:
   newcomers_per_second: 9
   per_source_per_second: 10
@@ -101,8 +103,9 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 		},
 		Interfaces: []string{"front0"},
 		Services: []ServiceConfig{
-			{netip.MustParseAddr("10.0.100.1"), 80, wire.ProtocolTCP, "web"},
-			{netip.MustParseAddr("10.0.100.1"), 53, wire.ProtocolUDP, "dns"},
+			{netip.MustParseAddr("10.0.100.1"), 80, wire.ProtocolTCP, "web", maps.NAT},
+			{netip.MustParseAddr("2001:db8::1"), 80, wire.ProtocolTCP, "web", maps.NAT},
+			{netip.MustParseAddr("10.0.100.1"), 53, wire.ProtocolUDP, "dns", maps.DSR},
 		},
 		Guard:    GuardConfig{9, 10, 11, 12},
 		Flows:    FlowsConfig{2048, 13 * time.Minute, 14 * time.Second, 15 * time.Second},

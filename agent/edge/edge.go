@@ -80,7 +80,8 @@ func (g *gateway) openSockets() (err error) {
 
 func (g *gateway) openDatapath() (err error) {
 	g.datapath, err = loader.Load(loader.Config{
-		Dir: g.cfg.BPF, Interfaces: g.cfg.Interfaces, Flows: uint32(g.cfg.Flows.Max), Log: g.log,
+		Dir: g.cfg.BPF, Interfaces: g.cfg.Interfaces, IPv6: slices.ContainsFunc(g.cfg.Services, ServiceConfig.isIPv6),
+		Flows: uint32(g.cfg.Flows.Max), Log: g.log,
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -56,33 +57,42 @@ func newReconciler(kernel *bpf.WeirMaps, table *maps.Flows, in *inbox, t *teller
 }
 
 // configure takes the services of cfg over what the kernel has: at start from an earlier run, at
-// a reload from this one. A pool that is known already is applied at once.
+// a reload from this one. A pool that is known already is applied at once. When that fails, what was
+// served before goes on.
 func (r *reconciler) configure(cfg Config, now time.Time) error {
 	var services []*service
-	var endpoints []maps.Service
 	for _, c := range cfg.Services {
-		s := &service{Service: c.endpoint(), options: maps.Options{Mode: c.Mode}, pool: c.Pool, elements: map[elementKey]*element{}}
-		services = append(services, s)
-		endpoints = append(endpoints, s.Service)
+		services = append(services, &service{
+			Service: c.endpoint(), options: maps.Options{Mode: c.Mode}, pool: c.Pool, elements: map[elementKey]*element{}})
 	}
-	if err := r.close(); err != nil {
-		return err
-	}
-	steering, err := maps.OpenSteering(r.kernel, endpoints)
+	steering, err := openSteering(r.kernel, services)
 	if err != nil {
 		return err
 	}
+	closed := r.close() // now that there is another one
 	r.steering, r.services, r.recovery, r.closing = steering, services, cfg.Recovery, cfg.Flows.Closing
-	for _, s := range services {
-		if err := steering.Configure(s.Service, s.options); err != nil {
-			return err
-		}
-	}
 	r.adopt(now)
 	for _, c := range r.pools {
 		r.update(c, now)
 	}
-	return nil
+	return closed
+}
+
+func openSteering(kernel *bpf.WeirMaps, services []*service) (*maps.Steering, error) {
+	var endpoints []maps.Service
+	for _, s := range services {
+		endpoints = append(endpoints, s.Service)
+	}
+	steering, err := maps.OpenSteering(kernel, endpoints)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range services {
+		if err := steering.Configure(s.Service, s.options); err != nil {
+			return nil, errors.Join(err, steering.Close())
+		}
+	}
+	return steering, nil
 }
 
 // close lets go of the maps' memory, and leaves the kernel as it is.

@@ -13,7 +13,7 @@ import (
 func TestRecoveryWaitsForTheOtherRegistrars(t *testing.T) {
 	start := time.Unix(1000, 0)
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
-	r := newReconciler(nil, newInbox(), nil, slog.New(slog.DiscardHandler))
+	r := newReconciler(nil, nil, newInbox(), nil, slog.New(slog.DiscardHandler))
 	r.recovery, r.recoverUntil = 10*time.Second, at(10)
 	tick := func(now time.Time) {
 		r.swept = now // the flow table is not what this is about

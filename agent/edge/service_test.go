@@ -172,7 +172,7 @@ func TestClientsAreToldThreeTimes(t *testing.T) {
 func TestRecovery(t *testing.T) {
 	w := newWorld(t)
 	for i, state := range []maps.State{maps.Active, maps.Away, maps.Draining, maps.Active} {
-		w.svc.adopt(maps.Row{Index: uint32(i + 1), Element: maps.Element{
+		w.svc.adopt(maps.Row{Index: uint16(i + 1), Element: maps.Element{
 			PE: uint32(i + 1), Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 11, byte(i)}), 80), Weight: 2, State: state}}, w.now)
 	}
 	w.register("pe-4", 4, "10.0.11.3:80", 2) // the only one that registers again

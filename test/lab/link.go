@@ -10,6 +10,7 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // End is one end of a link: an interface of a node.
@@ -104,7 +105,8 @@ func (n *Node) AddAddr(ifname string, addr netip.Prefix) error {
 	if err != nil {
 		return err
 	}
-	if err := n.handle.AddrAdd(link, &netlink.Addr{IPNet: ipNet(addr)}); err != nil {
+	// No duplicate address detection: an IPv6 address is of use at once.
+	if err := n.handle.AddrAdd(link, &netlink.Addr{IPNet: ipNet(addr), Flags: unix.IFA_F_NODAD}); err != nil {
 		return fmt.Errorf("add %s to %s on %s: %w", addr, ifname, n.name, err)
 	}
 	return nil
