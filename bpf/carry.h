@@ -43,6 +43,9 @@ __noinline int ask_hop(struct xdp_md *ctx, const struct packet *p, const struct 
 	hop->ifindex = fib.ifindex;
 	__builtin_memcpy(hop->dmac, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(hop->smac, fib.smac, ETH_ALEN);
+	hop->mtu = fib.mtu_result;
+	if (ret == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return VERDICT_STEER_TOO_BIG;
 	if (ret == BPF_FIB_LKUP_RET_SUCCESS)
 		return VERDICT_STEER_FORWARD;
 	return ret == BPF_FIB_LKUP_RET_NO_NEIGH ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_NO_ROUTE;
@@ -128,22 +131,37 @@ static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct pa
 		return VERDICT_STEER_TTL;
 	if (known && known->ifindex && is_fresh(u)) {
 		way->hop = *known;
-		return p->ip_len <= known->mtu ? VERDICT_STEER_FORWARD : VERDICT_STEER_NO_ROUTE;
+		return p->ip_len <= known->mtu ? VERDICT_STEER_FORWARD : VERDICT_STEER_TOO_BIG;
 	}
 	struct ends ends = { .src = source ? way->to : p->src, .dst = source ? p->dst : way->to };
 	return ask_hop(ctx, p, &ends, &way->hop);
 }
 
+/* What becomes of a packet that does not fit: its sender is told, but for an IPv4 packet that may be
+ * fragmented (RFC 791 2.3). Under NAT the stack does that, as a router; it knows no VIP, so that of
+ * the other modes nobody does, and a sender that allows it does not listen to what we could tell it. */
+static __always_inline enum verdict too_big_for(struct xdp_md *ctx, const struct packet *p, struct plan *plan, const struct way *way)
+{
+	struct headers h;
+
+	plan->mtu = way->hop.mtu;
+	if (is_v6(p) || (headers_of(ctx, p, &h) && h.ip->frag_off & bpf_htons(IP_DF)))
+		return VERDICT_STEER_TOO_BIG;
+	return way->mode == MODE_NAT ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_OVERSIZE;
+}
+
 /* Carries out VERDICT_STEER_FORWARD and VERDICT_STEER_RETURN; returns what became of the packet. When
  * its next hop is not behind an interface of ours, the packet is not the next hop's yet, so that the
  * stack takes it for its own and forwards it. */
-static __always_inline enum verdict carry(struct xdp_md *ctx, const struct packet *p, const struct plan *plan, enum verdict verdict, int *action)
+static __always_inline enum verdict carry(struct xdp_md *ctx, const struct packet *p, struct plan *plan, enum verdict verdict, int *action)
 {
 	int source = verdict == VERDICT_STEER_RETURN;
 	struct way way = {};
 	struct headers h;
 	enum verdict found = find_way(ctx, p, plan, source, &way);
 
+	if (found == VERDICT_STEER_TOO_BIG)
+		found = too_big_for(ctx, p, plan, &way);
 	if (found != VERDICT_STEER_FORWARD && found != VERDICT_STEER_NEIGHBOR)
 		return found;
 	if (found == VERDICT_STEER_NEIGHBOR && way.mode != MODE_NAT) /* the stack does not know the VIP */

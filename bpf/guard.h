@@ -10,6 +10,7 @@
 #ifndef WEIR_GUARD_H
 #define WEIR_GUARD_H
 
+#include "budget.h"
 #include "maps.h"
 #include "parse.h"
 #include "reply.h"
@@ -17,29 +18,6 @@
 
 #define NSEC_PER_SEC 1000000000ULL
 #define CHALLENGE_EPOCH_SHIFT 33 /* 2^33 ns: 8.6 s; the last and the current one are valid */
-
-/* Takes one packet's place in the bucket's schedule; 0 when the bucket is spent. A few tries
- * against other CPUs, then the packet counts as too many. */
-static __always_inline int spend(const struct parameters *set, enum budget budget, __u64 now)
-{
-	__u32 key = budget;
-	__u64 *next = bpf_map_lookup_elem(&budgets, &key);
-	const struct rate *rate = &set->rates[budget];
-
-	if (!next || !rate->interval)
-		return 0;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		__u64 seen = *(volatile __u64 *)next;
-		__u64 place = seen > now ? seen : now;
-
-		if (place - now > rate->burst)
-			return 0;
-		if (__sync_val_compare_and_swap(next, seen, place + rate->interval) == seen)
-			return 1;
-	}
-	return 0;
-}
 
 /* Counts a SYN in one row; returns how many this cell saw in this second. Lost updates between
  * CPUs make it count less, never more than a bucket's worth. */

@@ -17,6 +17,7 @@
 #include "address.h"
 #include "types.h"
 
+#define IP_DF 0x4000
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff
 #define IP6_MF 0x0001
@@ -155,23 +156,23 @@ static __always_inline enum parsed parse_v4(struct packet *p, void *data, __u32 
 	return parse_ports(p, data, l3 + header, end, total - header);
 }
 
-/* Where the network header begins behind VLAN tags, and its EtherType in the upper 16 bits; -1: truncated.
+/* Where the network header begins behind VLAN tags, and its EtherType in the upper 16 bits; 0: truncated.
  * A function of its own, as skip_extensions: the verifier goes through what follows once, and not
  * once for each number of tags. */
-__noinline int skip_tags(struct xdp_md *ctx)
+__noinline __u32 skip_tags(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct vlan_tag *tag = data + sizeof(struct ethhdr);
 
 	if ((void *)(tag + 1) > end)
-		return -1;
+		return 0;
 	__be16 type = tag->next;
 	if (!is_tag(type))
-		return type << 16 | (sizeof(struct ethhdr) + sizeof(*tag));
+		return (__u32)type << 16 | (sizeof(struct ethhdr) + sizeof(*tag));
 	tag++;
 	if ((void *)(tag + 1) > end)
-		return -1;
-	return tag->next << 16 | (sizeof(struct ethhdr) + 2 * sizeof(*tag));
+		return 0;
+	return (__u32)tag->next << 16 | (sizeof(struct ethhdr) + 2 * sizeof(*tag));
 }
 
 #define SKIPPED_FIRST 0x1000000 /* a first fragment */
@@ -258,9 +259,9 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
 		return PARSED_MALFORMED;
 	__be16 type = eth->h_proto;
 	if (is_tag(type)) {
-		int skipped = skip_tags(ctx);
+		__u32 skipped = skip_tags(ctx);
 
-		if (skipped < 0)
+		if (!skipped)
 			return PARSED_MALFORMED;
 		l3 = skipped & 0x1f;
 		type = skipped >> 16;

@@ -16,7 +16,7 @@ struct segment {
 
 struct plan {
 	__u16 row;              /* of VERDICT_STEER_FORWARD: the element; of _RETURN: the service */
-	__u16 pad;
+	__u16 mtu;              /* of VERDICT_STEER_TOO_BIG: what would have fitted */
 	struct segment answer;  /* of verdicts that answer */
 	__u32 otherwise;        /* enum verdict, when the answer cannot be given */
 };

@@ -29,26 +29,26 @@ static __always_inline __u32 csum_words(const void *p, int bytes)
 }
 
 /* The network header of an answer, from dst to src. */
-static __always_inline void write_ip(struct iphdr *ip, const struct packet *p)
+static __always_inline void write_ip(struct iphdr *ip, const struct packet *p, __u8 protocol, __u16 payload)
 {
 	__builtin_memset(ip, 0, sizeof(*ip));
 	ip->version = 4;
 	ip->ihl = sizeof(*ip) / 4;
-	ip->tot_len = bpf_htons(sizeof(*ip) + sizeof(struct tcphdr));
+	ip->tot_len = bpf_htons(sizeof(*ip) + payload);
 	ip->frag_off = bpf_htons(0x4000); /* DF */
 	ip->ttl = REPLY_TTL;
-	ip->protocol = IPPROTO_TCP;
+	ip->protocol = protocol;
 	ip->saddr = address_word(&p->dst);
 	ip->daddr = address_word(&p->src);
 	ip->check = csum_fold(csum_words(ip, sizeof(*ip)));
 }
 
-static __always_inline void write_ip6(struct ipv6hdr *ip6, const struct packet *p)
+static __always_inline void write_ip6(struct ipv6hdr *ip6, const struct packet *p, __u8 protocol, __u16 payload)
 {
 	__builtin_memset(ip6, 0, sizeof(*ip6));
 	ip6->version = 6;
-	ip6->payload_len = bpf_htons(sizeof(struct tcphdr));
-	ip6->nexthdr = IPPROTO_TCP;
+	ip6->payload_len = bpf_htons(payload);
+	ip6->nexthdr = protocol;
 	ip6->hop_limit = REPLY_TTL;
 	__builtin_memcpy(&ip6->saddr, &p->dst, sizeof(ip6->saddr));
 	__builtin_memcpy(&ip6->daddr, &p->src, sizeof(ip6->daddr));
@@ -103,7 +103,7 @@ __noinline int reply(struct xdp_md *ctx, const struct packet *p, const struct se
 
 		if (at + sizeof(made) > end)
 			return -1;
-		write_ip6(&made.ip6, p);
+		write_ip6(&made.ip6, p, IPPROTO_TCP, sizeof(made.tcp));
 		write_tcp(&made.tcp, p, s);
 		__builtin_memcpy(at, &made, sizeof(made));
 	} else {
@@ -114,7 +114,7 @@ __noinline int reply(struct xdp_md *ctx, const struct packet *p, const struct se
 
 		if (at + sizeof(made) > end)
 			return -1;
-		write_ip(&made.ip, p);
+		write_ip(&made.ip, p, IPPROTO_TCP, sizeof(made.tcp));
 		write_tcp(&made.tcp, p, s);
 		__builtin_memcpy(at, &made, sizeof(made));
 	}

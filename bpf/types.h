@@ -29,13 +29,15 @@ enum verdict {
 	VERDICT_GUARD_MALFORMED,     /* DROP: impossible header lengths or flags */
 	VERDICT_STEER_FORWARD,       /* REDIRECT: to the flow's element */
 	VERDICT_STEER_RETURN,        /* REDIRECT: from an element back to the client */
-	VERDICT_STEER_NEIGHBOR,      /* PASS: rewritten; the stack forwards: it resolves the neighbour, or the interface is not ours */
+	VERDICT_STEER_NEIGHBOR,      /* PASS: rewritten; the stack forwards: it resolves the neighbour, or fragments, or the interface is not ours */
 	VERDICT_STEER_RESET,         /* TX: the flow's element is lost, its client was told by a RST */
 	VERDICT_STEER_REFUSED,       /* TX: the pool has no element, the SYN was refused by a RST */
 	VERDICT_STEER_NO_ELEMENT,    /* DROP: the pool has no element (UDP) */
 	VERDICT_STEER_LOST,          /* DROP: a RST towards an element that is lost */
 	VERDICT_STEER_STRAY,         /* DROP: a RST that belongs to no flow */
-	VERDICT_STEER_NO_ROUTE,      /* DROP: no route to the next hop, no neighbour (but for NAT), or larger than its MTU */
+	VERDICT_STEER_NO_ROUTE,      /* DROP: no route to the next hop, or no neighbour (but for NAT) */
+	VERDICT_STEER_TOO_BIG,       /* TX: larger than the next hop's MTU, the sender was told by an ICMP error */
+	VERDICT_STEER_OVERSIZE,      /* DROP: larger than the next hop's MTU; nobody to tell, or the budget for that is spent */
 	VERDICT_STEER_NAT_CONFLICT,  /* DROP: the client's port is in use at every element tried */
 	VERDICT_STEER_TABLE_FULL,    /* DROP: the flow table has no place but those of live flows */
 	VERDICT_STEER_TTL,           /* PASS: the stack answers time exceeded */
@@ -245,6 +247,7 @@ enum budget {
 	BUDGET_NEWCOMERS, /* SYNs of strangers */
 	BUDGET_PROVEN,    /* SYNs of proven addresses */
 	BUDGET_CHALLENGES,
+	BUDGET_TOO_BIG, /* ICMP errors about packets that are larger than an MTU */
 	BUDGET_MAX,
 };
 

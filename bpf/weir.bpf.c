@@ -5,6 +5,7 @@
 #include "carry.h"
 #include "count.h"
 #include "endpoint.h"
+#include "icmp.h"
 #include "steer.h"
 
 static __always_inline enum verdict guarded(const struct packet *p, struct plan *plan, __u16 row)
@@ -60,6 +61,7 @@ static __always_inline int action_of(enum verdict verdict)
 	case VERDICT_GUARD_CHALLENGED:
 	case VERDICT_STEER_RESET:
 	case VERDICT_STEER_REFUSED:
+	case VERDICT_STEER_TOO_BIG:
 		return XDP_TX;
 	default:
 		return XDP_DROP;
@@ -78,6 +80,8 @@ int weir(struct xdp_md *ctx)
 		verdict = carry(ctx, &p, &plan, verdict, &action);
 	else if (action_of(verdict) == XDP_TX && reply(ctx, &p, &plan.answer))
 		verdict = plan.otherwise;
+	if (verdict == VERDICT_STEER_TOO_BIG)
+		verdict = too_big(ctx, &p, plan.mtu);
 	if (verdict != VERDICT_STEER_FORWARD && verdict != VERDICT_STEER_RETURN)
 		action = action_of(verdict);
 	count(verdict, p.frame_len);

@@ -24,7 +24,8 @@ const (
 	WeirBudgetBUDGET_NEWCOMERS  WeirBudget = 0
 	WeirBudgetBUDGET_PROVEN     WeirBudget = 1
 	WeirBudgetBUDGET_CHALLENGES WeirBudget = 2
-	WeirBudgetBUDGET_MAX        WeirBudget = 3
+	WeirBudgetBUDGET_TOO_BIG    WeirBudget = 3
+	WeirBudgetBUDGET_MAX        WeirBudget = 4
 )
 
 type WeirCount struct {
@@ -190,7 +191,7 @@ type WeirParameters struct {
 	SelectKey [2]uint64
 	GuardKey  [2]uint64
 	TupleKey  [4]uint64
-	Rates     [3]struct {
+	Rates     [4]struct {
 		_        structs.HostLayout
 		Interval uint64
 		Burst    uint64
@@ -303,11 +304,13 @@ const (
 	WeirVerdictVERDICT_STEER_LOST         WeirVerdict = 23
 	WeirVerdictVERDICT_STEER_STRAY        WeirVerdict = 24
 	WeirVerdictVERDICT_STEER_NO_ROUTE     WeirVerdict = 25
-	WeirVerdictVERDICT_STEER_NAT_CONFLICT WeirVerdict = 26
-	WeirVerdictVERDICT_STEER_TABLE_FULL   WeirVerdict = 27
-	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 28
-	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 29
-	WeirVerdictVERDICT_MAX                WeirVerdict = 30
+	WeirVerdictVERDICT_STEER_TOO_BIG      WeirVerdict = 26
+	WeirVerdictVERDICT_STEER_OVERSIZE     WeirVerdict = 27
+	WeirVerdictVERDICT_STEER_NAT_CONFLICT WeirVerdict = 28
+	WeirVerdictVERDICT_STEER_TABLE_FULL   WeirVerdict = 29
+	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 30
+	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 31
+	WeirVerdictVERDICT_MAX                WeirVerdict = 32
 )
 
 // Names of all BPF objects in the ELF.

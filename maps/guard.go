@@ -17,12 +17,13 @@ import (
 	"github.com/weir-lb/weir/bpf"
 )
 
-// Limits are the guard's budgets for what is not authenticated.
+// Limits are budgets for what is not authenticated.
 type Limits struct {
 	NewcomersPerSecond  uint32        // SYNs of strangers, all together; a second's worth may come at once
 	PerSourcePerSecond  uint32        // SYNs of one address
 	ChallengesPerSecond uint32        // SYNs answered by a challenge
 	PacketsPerHandshake uint32        // packets of one connection after its SYN and before it is admitted
+	ErrorsPerSecond     uint32        // ICMP errors about packets that are larger than an MTU (RFC 4443 2.4(f))
 	HandshakeTimeout    time.Duration // how long a connection may live before it is admitted
 }
 
@@ -50,6 +51,7 @@ func WriteParameters(m *bpf.WeirMaps, c Clock, limits Limits, timeouts Timeouts)
 		bpf.WeirBudgetBUDGET_NEWCOMERS:  uint64(limits.NewcomersPerSecond),
 		bpf.WeirBudgetBUDGET_PROVEN:     provenFactor * uint64(limits.NewcomersPerSecond),
 		bpf.WeirBudgetBUDGET_CHALLENGES: uint64(limits.ChallengesPerSecond),
+		bpf.WeirBudgetBUDGET_TOO_BIG:    uint64(limits.ErrorsPerSecond),
 	} {
 		p.Rates[budget].Interval, p.Rates[budget].Burst = rate(perSecond)
 	}

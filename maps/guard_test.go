@@ -58,7 +58,7 @@ func TestWriteParameters(t *testing.T) {
 func TestRatesDoNotOverflow(t *testing.T) {
 	m := newMaps(t)
 	l := limits()
-	l.NewcomersPerSecond, l.ChallengesPerSecond = 1<<30, 1<<32-1
+	l.NewcomersPerSecond, l.ChallengesPerSecond, l.ErrorsPerSecond = 1<<30, 1<<32-1, 1<<32-1
 	must(t, WriteParameters(m, testClock(), l, testTimeouts()))
 	for i, r := range lookup[bpf.WeirParameters](t, m.Settings, uint32(0)).Rates {
 		if r.Interval != 1 {

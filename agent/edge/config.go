@@ -22,11 +22,13 @@ type Config struct {
 	Services   []ServiceConfig
 	Guard      GuardConfig
 	Flows      FlowsConfig
-	Recovery   time.Duration  // after a restart: how long elements of the last run stay without their registration, 0-10m
-	BPF        string         // absolute path of the pin directory, on a bpffs
-	Metrics    netip.AddrPort // the zero value: no metrics
-	Control    string         // absolute path of the control socket
-	LogLevel   slog.Level
+	// ErrorsPerSecond is how many ICMP errors about packets that do not fit are sent at most, 1-10000000.
+	ErrorsPerSecond int
+	Recovery        time.Duration  // after a restart: how long elements of the last run stay without their registration, 0-10m
+	BPF             string         // absolute path of the pin directory, on a bpffs
+	Metrics         netip.AddrPort // the zero value: no metrics
+	Control         string         // absolute path of the control socket
+	LogLevel        slog.Level
 }
 
 // ServiceConfig is one virtual address and the pool that answers for it.
@@ -67,12 +69,13 @@ func DefaultConfig() Config {
 			ChallengesPerSecond: 1_000_000,
 			PacketsPerHandshake: 64,
 		},
-		Flows:    FlowsConfig{Max: 1 << 20, TCPIdle: 2 * time.Hour, UDPIdle: time.Minute, Closing: 10 * time.Second},
-		Recovery: 10 * time.Second,
-		BPF:      "/sys/fs/bpf/weir",
-		Metrics:  netip.MustParseAddrPort("127.0.0.1:9464"),
-		Control:  operate.Edge.DefaultControl(),
-		LogLevel: slog.LevelInfo,
+		ErrorsPerSecond: 10_000,
+		Flows:           FlowsConfig{Max: 1 << 20, TCPIdle: 2 * time.Hour, UDPIdle: time.Minute, Closing: 10 * time.Second},
+		Recovery:        10 * time.Second,
+		BPF:             "/sys/fs/bpf/weir",
+		Metrics:         netip.MustParseAddrPort("127.0.0.1:9464"),
+		Control:         operate.Edge.DefaultControl(),
+		LogLevel:        slog.LevelInfo,
 	}
 }
 

@@ -14,7 +14,7 @@ func TestLoadConfigFaults(t *testing.T) {
 		want     []string
 	}{
 		{"unknown key at the top", "", "service: []",
-			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, flows, guard, interfaces, log_level, metrics, recovery, registrar, services"}},
+			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, services"}},
 		{"unknown key inside", "protocol: tcp", "protcol: tcp", []string{
 			"edge.yaml:10: services[0].protocol: is missing: tcp or udp",
 			"edge.yaml:12: services[0].protcol: unknown key; known here: mode, pool, port, protocol, vip"}},

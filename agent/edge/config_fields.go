@@ -31,16 +31,17 @@ func decodeConfig(text []byte) (Config, *config.Faults) {
 
 func (d decoder) config(c *Config) config.Parser {
 	return d.Object(map[string]config.Parser{
-		"registrar":  d.Registrar(&c.Registrar),
-		"interfaces": config.List(d.Decoder, &c.Interfaces, d.Text),
-		"services":   config.List(d.Decoder, &c.Services, d.service),
-		"guard":      d.guard(&c.Guard),
-		"flows":      d.flows(&c.Flows),
-		"recovery":   d.Duration(&c.Recovery, 0, 10*time.Minute),
-		"bpf":        d.Path(&c.BPF, math.MaxInt),
-		"metrics":    d.Optional(d.AddrPort(&c.Metrics), func() { c.Metrics = netip.AddrPort{} }),
-		"control":    d.Path(&c.Control, config.MaxSocketPath),
-		"log_level":  d.Level(&c.LogLevel),
+		"registrar":         d.Registrar(&c.Registrar),
+		"interfaces":        config.List(d.Decoder, &c.Interfaces, d.Text),
+		"services":          config.List(d.Decoder, &c.Services, d.service),
+		"guard":             d.guard(&c.Guard),
+		"flows":             d.flows(&c.Flows),
+		"errors_per_second": config.Number(d.Decoder, &c.ErrorsPerSecond, 1, 10_000_000),
+		"recovery":          d.Duration(&c.Recovery, 0, 10*time.Minute),
+		"bpf":               d.Path(&c.BPF, math.MaxInt),
+		"metrics":           d.Optional(d.AddrPort(&c.Metrics), func() { c.Metrics = netip.AddrPort{} }),
+		"control":           d.Path(&c.Control, config.MaxSocketPath),
+		"log_level":         d.Level(&c.LogLevel),
 	})
 }
 

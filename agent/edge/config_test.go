@@ -59,6 +59,7 @@ guard:
   challenges_per_second: 11
   packets_per_handshake: 12
 flows: {max: 2048, tcp_idle: 13m, udp_idle: 14s, closing: 15s}
+errors_per_second: 18
 recovery: 16s
 bpf: /sys/fs/bpf/other
 metrics: 127.0.0.2:9999
@@ -107,13 +108,14 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 			{netip.MustParseAddr("2001:db8::1"), 80, wire.ProtocolTCP, "web", maps.NAT},
 			{netip.MustParseAddr("10.0.100.1"), 53, wire.ProtocolUDP, "dns", maps.DSR},
 		},
-		Guard:    GuardConfig{9, 10, 11, 12},
-		Flows:    FlowsConfig{2048, 13 * time.Minute, 14 * time.Second, 15 * time.Second},
-		Recovery: 16 * time.Second,
-		BPF:      "/sys/fs/bpf/other",
-		Metrics:  netip.MustParseAddrPort("127.0.0.2:9999"),
-		Control:  "/run/other.sock",
-		LogLevel: slog.LevelDebug,
+		Guard:           GuardConfig{9, 10, 11, 12},
+		Flows:           FlowsConfig{2048, 13 * time.Minute, 14 * time.Second, 15 * time.Second},
+		ErrorsPerSecond: 18,
+		Recovery:        16 * time.Second,
+		BPF:             "/sys/fs/bpf/other",
+		Metrics:         netip.MustParseAddrPort("127.0.0.2:9999"),
+		Control:         "/run/other.sock",
+		LogLevel:        slog.LevelDebug,
 	}
 	want.Registrar.ASAP = []registrar.Listener{
 		{Protocol: wire.ProtocolTCP, Addr: want.Registrar.Listen, Name: "registrar.listen"},

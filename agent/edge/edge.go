@@ -173,6 +173,7 @@ func (c Config) limits() maps.Limits {
 		PerSourcePerSecond:  uint32(c.Guard.PerSourcePerSecond),
 		ChallengesPerSecond: uint32(c.Guard.ChallengesPerSecond),
 		PacketsPerHandshake: uint32(c.Guard.PacketsPerHandshake),
+		ErrorsPerSecond:     uint32(c.ErrorsPerSecond),
 		HandshakeTimeout:    c.Registrar.HandshakeTimeout,
 	}
 }

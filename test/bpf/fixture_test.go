@@ -61,6 +61,7 @@ func services() []maps.Service {
 		{VIP: netip.MustParseAddrPort(vip), Protocol: maps.TCP},
 		{VIP: netip.MustParseAddrPort(vip2), Protocol: maps.TCP},
 		{VIP: netip.MustParseAddrPort(vipDNS), Protocol: maps.UDP},
+		web6(), dns6(),
 	}
 }
 
@@ -169,7 +170,7 @@ func (f *fixture) load(dir string, flows uint32) {
 	f.Cleanup(func() { must(f, d.Close()); must(f, loader.Remove(dir)) })
 	f.maps = d.Maps
 	must(f, maps.WriteParameters(f.maps, d.Clock, maps.Limits{
-		NewcomersPerSecond: 1000, PerSourcePerSecond: 50, ChallengesPerSecond: 1000, PacketsPerHandshake: 3, HandshakeTimeout: time.Minute,
+		NewcomersPerSecond: 1000, PerSourcePerSecond: 50, ChallengesPerSecond: 1000, PacketsPerHandshake: 3, ErrorsPerSecond: 10_000, HandshakeTimeout: time.Minute,
 	}, maps.Timeouts{TCP: time.Hour, Opening: time.Minute, Closing: time.Minute, UDP: time.Minute}))
 	// The choice of elements must be the same every time: with two of them, one flow in 256 finds
 	// the same one in all of its eight tries.
