@@ -50,10 +50,9 @@ struct count {
 	__u64 bytes; /* of the frame as received */
 };
 
-/* What happens beside a packet's verdict. */
+/* What happens beside a packet's verdict; maps/tallies.go names each for people. */
 enum tally {
-	TALLY_FLOW_EVICTED,  /* a flow that was only opening gave its entry to a new one */
-	TALLY_FLOW_UNSTORED, /* a flow went on without an entry: the table had no place for it */
+	TALLY_FLOW_EVICTED, /* a flow that was only opening gave its entry to a new one */
 	TALLY_MAX,
 };
 

@@ -95,13 +95,6 @@ int tick(void *ctx)
 	return bpf_jiffies64() >> tick_shift;
 }
 
-/* For the agent to find out how many there are in a second, which no file tells everywhere. */
-SEC("syscall")
-int jiffies(void *ctx)
-{
-	return bpf_jiffies64();
-}
-
 /* Puts the types that no map names into the object's BTF, for Go. */
 const enum verdict verdict_type __attribute__((unused)) = VERDICT_NOT_OURS;
 const enum element_state element_state_type __attribute__((unused)) = ELEMENT_FREE;

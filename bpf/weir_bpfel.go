@@ -236,9 +236,8 @@ type WeirSketchCell struct {
 type WeirTally uint32
 
 const (
-	WeirTallyTALLY_FLOW_EVICTED  WeirTally = 0
-	WeirTallyTALLY_FLOW_UNSTORED WeirTally = 1
-	WeirTallyTALLY_MAX           WeirTally = 2
+	WeirTallyTALLY_FLOW_EVICTED WeirTally = 0
+	WeirTallyTALLY_MAX          WeirTally = 1
 )
 
 type WeirUplinks struct {
@@ -333,7 +332,6 @@ const (
 	WeirMapTallies            = "tallies"
 	WeirMapTxPorts            = "tx_ports"
 	WeirMapUplinks            = "uplinks"
-	WeirProgJiffies           = "jiffies"
 	WeirProgTick              = "tick"
 	WeirProgWeir              = "weir"
 	WeirVarBudgetType         = "budget_type"
@@ -395,9 +393,8 @@ type WeirSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeirProgramSpecs struct {
-	Jiffies *ebpf.ProgramSpec `ebpf:"jiffies"`
-	Tick    *ebpf.ProgramSpec `ebpf:"tick"`
-	Weir    *ebpf.ProgramSpec `ebpf:"weir"`
+	Tick *ebpf.ProgramSpec `ebpf:"tick"`
+	Weir *ebpf.ProgramSpec `ebpf:"weir"`
 }
 
 // WeirMapSpecs contains maps before they are loaded into the kernel.
@@ -527,14 +524,12 @@ type WeirVariables struct {
 //
 // It can be passed to LoadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeirPrograms struct {
-	Jiffies *ebpf.Program `ebpf:"jiffies"`
-	Tick    *ebpf.Program `ebpf:"tick"`
-	Weir    *ebpf.Program `ebpf:"weir"`
+	Tick *ebpf.Program `ebpf:"tick"`
+	Weir *ebpf.Program `ebpf:"weir"`
 }
 
 func (p *WeirPrograms) Close() error {
 	return _WeirClose(
-		p.Jiffies,
 		p.Tick,
 		p.Weir,
 	)

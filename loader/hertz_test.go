@@ -8,6 +8,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-lb/weir/test/require"
 )
@@ -54,7 +55,7 @@ func TestKernelHertzIsThatOfPrograms(t *testing.T) {
 func jiffiesClock(t *testing.T) func() uint32 {
 	t.Helper()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.Syscall, Flags: 1 << 4, License: "GPL", // BPF_F_SLEEPABLE, as all of this type are
+		Type: ebpf.Syscall, Flags: unix.BPF_F_SLEEPABLE, License: "GPL",
 		Instructions: asm.Instructions{asm.FnJiffies64.Call(), asm.Return()},
 	})
 	if err != nil {

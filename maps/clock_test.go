@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-lb/weir/bpf"
 )
@@ -55,17 +57,16 @@ func TestTicksOfTimeouts(t *testing.T) {
 // The kernel's clock goes with jiffies: twice as many to the tick are half as many ticks.
 func TestClockReadsJiffies(t *testing.T) {
 	c := newClock(t)
-	spec := newSpec(t)
-	var programs struct {
-		Jiffies *ebpf.Program `ebpf:"jiffies"`
-	}
-	must(t, spec.LoadAndAssign(&programs, nil))
-	defer programs.Jiffies.Close()
-	before, err := programs.Jiffies.Run(&ebpf.RunOptions{})
+	jiffies, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.Syscall, Flags: unix.BPF_F_SLEEPABLE, License: "GPL", Instructions: asm.Instructions{asm.FnJiffies64.Call(), asm.Return()},
+	})
+	must(t, err)
+	defer jiffies.Close()
+	before, err := jiffies.Run(&ebpf.RunOptions{})
 	must(t, err)
 	now, err := c.tick()
 	must(t, err)
-	after, err := programs.Jiffies.Run(&ebpf.RunOptions{})
+	after, err := jiffies.Run(&ebpf.RunOptions{})
 	must(t, err)
 	// jiffies are returned without their upper half: of the ticks 24 bits are known.
 	if first, last := uint16(before>>c.Shift), uint16(after>>c.Shift); now-first > last-first {

@@ -25,6 +25,7 @@ type collector struct {
 	attached  *prometheus.Desc
 	packets   *prometheus.Desc
 	bytes     *prometheus.Desc
+	tallies   *prometheus.Desc
 	flows     *prometheus.Desc
 	element   elementDescs
 	registrar operate.RegistrarMetrics
@@ -45,6 +46,7 @@ func newCollector(source statusSource, version string) *collector {
 	c.attached = desc("interface_info", "Interfaces that the program is attached to; always 1.", "interface", "mode")
 	c.packets = desc("packets_total", "Packets by their one verdict.", "verdict", "action")
 	c.bytes = desc("bytes_total", "Bytes of frames by their one verdict.", "verdict", "action")
+	c.tallies = desc("tallies_total", "How often something happened beside the verdicts.", "tally")
 	c.flows = desc("flows", "Flows of a service.", "service", "pool")
 	c.element = elementDescs{
 		flows:  element("element_flows", "Flows of an element."),
@@ -74,6 +76,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, v := range s.Verdicts {
 		operate.Counter(out, c.packets, v.Packets, v.Name, v.Action)
 		operate.Counter(out, c.bytes, v.Bytes, v.Name, v.Action)
+	}
+	for _, t := range s.Tallies {
+		operate.Counter(out, c.tallies, t.Count, t.Name)
 	}
 	for _, service := range s.Services {
 		operate.Gauge(out, c.flows, float64(service.Flows), service.VIP, service.Pool)

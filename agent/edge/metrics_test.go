@@ -55,10 +55,13 @@ weir_recovering 0
 # HELP weir_start_time_seconds When the gateway started, in seconds since the epoch.
 # TYPE weir_start_time_seconds gauge
 weir_start_time_seconds 1.772334e+09
+# HELP weir_tallies_total How often something happened beside the verdicts.
+# TYPE weir_tallies_total counter
+weir_tallies_total{tally="flow_evicted"} 17
 `
 	err := testutil.CollectAndCompare(c, strings.NewReader(want),
 		"weir_bytes_total", "weir_element_flows", "weir_element_weight", "weir_flows", "weir_interface_info",
-		"weir_packets_total", "weir_ready", "weir_recovering", "weir_start_time_seconds")
+		"weir_packets_total", "weir_ready", "weir_recovering", "weir_start_time_seconds", "weir_tallies_total")
 	if err != nil {
 		t.Error(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/weir-lb/weir/agent/operate"
+	"github.com/weir-lb/weir/bpf"
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -34,10 +35,21 @@ func (g *gateway) status(ctx context.Context) (Status, error) {
 		s.Verdicts = append(s.Verdicts, VerdictStatus{
 			Name: c.Name, Action: string(c.Action), Reason: c.Reason, Packets: c.Packets, Bytes: c.Bytes})
 	}
+	if s.Tallies, err = readTallies(g.datapath.Maps); err != nil {
+		return Status{}, err
+	}
 	return s, g.reconcile.ask(ctx, func(r *reconciler) {
 		s.Recovering = !r.recoverUntil.IsZero()
 		s.Services = r.status()
 	})
+}
+
+func readTallies(m *bpf.WeirMaps) (all []TallyStatus, err error) {
+	tallies, err := maps.ReadTallies(m)
+	for _, t := range tallies {
+		all = append(all, TallyStatus(t))
+	}
+	return all, err
 }
 
 // ask runs f on the reconciler's goroutine, between two of its steps.

@@ -27,6 +27,7 @@ type Status struct {
 	Interfaces   []InterfaceStatus    `json:"interfaces"`
 	Services     []ServiceStatus      `json:"services"` // in the configuration's order
 	Verdicts     []VerdictStatus      `json:"verdicts"`
+	Tallies      []TallyStatus        `json:"tallies"`
 	Peers        []operate.PeerStatus `json:"peers"` // other registrars
 	Registrar    registrar.Stats      `json:"registrar"`
 }
@@ -74,4 +75,11 @@ type VerdictStatus struct {
 	Reason  string `json:"reason"`
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"` // of the frames as received
+}
+
+// TallyStatus is how often something happened beside the verdicts.
+type TallyStatus struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+	Count  uint64 `json:"count"`
 }

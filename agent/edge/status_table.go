@@ -27,6 +27,7 @@ func (s Status) WriteTable(w io.Writer, now time.Time) error {
 	drops, others := split(s.Verdicts)
 	writeVerdicts(&b, "DROPPED", drops)
 	writeVerdicts(&b, "OTHER VERDICTS", others)
+	writeTallies(&b, s.Tallies)
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -122,6 +123,21 @@ func writeVerdicts(b *bytes.Buffer, title string, verdicts []VerdictStatus) {
 	if len(never) > 0 {
 		fmt.Fprintf(b, "  none: %s\n", operate.Wrap(strings.Join(never, ", "), 92, "\n        "))
 	}
+}
+
+// writeTallies lists what happened beside the verdicts, or nothing.
+func writeTallies(b *bytes.Buffer, tallies []TallyStatus) {
+	happened := slices.DeleteFunc(slices.Clone(tallies), func(t TallyStatus) bool { return t.Count == 0 })
+	if len(happened) == 0 {
+		return
+	}
+	fmt.Fprintln(b)
+	t := operate.NewTable(b)
+	fmt.Fprintf(t, "BESIDE\t%14s\tREASON\n", "TIMES")
+	for _, h := range happened {
+		fmt.Fprintf(t, "  %s\t%14d\t%s\n", h.Name, h.Count, h.Reason)
+	}
+	t.Flush()
 }
 
 // size is a count of bytes with a unit: 999B, 1.5K, 20M (of 1024).

@@ -43,6 +43,7 @@ func exampleStatus() Status {
 			{"steer_forward", "redirect", "to the flow's element", 123456789, 98765432100},
 			{"steer_stray", "drop", "RST that belongs to no flow", 0, 0},
 		},
+		Tallies:   []TallyStatus{{"flow_evicted", "a flow that was only opening gave its entry to a new one", 17}},
 		Registrar: exampleStats(),
 	}
 }
@@ -70,6 +71,9 @@ DROPPED                      PACKETS     BYTES  REASON
 OTHER VERDICTS          PACKETS     BYTES  REASON
   steer_forward       123456789       92G  to the flow's element
   not_ours                    7      700B  no service, no guarded port, no flow
+
+BESIDE                   TIMES  REASON
+  flow_evicted              17  a flow that was only opening gave its entry to a new one
 `
 
 func TestWriteTable(t *testing.T) {
