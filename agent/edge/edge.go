@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/config"
+	"github.com/weir-lb/weir/agent/nexthop"
 	"github.com/weir-lb/weir/agent/operate"
 	"github.com/weir-lb/weir/loader"
 	"github.com/weir-lb/weir/maps"
@@ -29,6 +30,7 @@ type gateway struct {
 	flows       *maps.Flows
 	teller      *teller
 	inbox       *inbox
+	hops        *nexthop.Finder
 	reconcile   *reconciler
 	registrar   *registrar.Registrar
 	control     *operate.Server
@@ -56,7 +58,28 @@ func (g *gateway) open() error {
 	if err := g.openDatapath(); err != nil {
 		return err
 	}
-	return g.datapath.Attach()
+	if err := g.datapath.Attach(); err != nil {
+		return err
+	}
+	return g.openHops()
+}
+
+// openHops begins to follow the next hops behind the interfaces that the program is attached to: packets
+// can be redirected to those alone.
+func (g *gateway) openHops() (err error) {
+	var interfaces []int
+	for _, a := range g.datapath.Interfaces() {
+		interfaces = append(interfaces, a.Index)
+	}
+	if g.hops, err = nexthop.Open(nexthop.Config{Interfaces: interfaces, Log: g.log}); err != nil {
+		return err
+	}
+	uplinks, err := maps.OpenUplinks(g.datapath.Maps, g.datapath.Clock)
+	if err != nil {
+		return err
+	}
+	g.reconcile.ways = ways{finder: g.hops, uplinks: uplinks}
+	return nil
 }
 
 func (g *gateway) openSockets() (err error) {
@@ -135,6 +158,7 @@ func (g *gateway) serve(ctx context.Context, reload <-chan Config) error {
 		operate.Part{Name: "control socket", Run: g.control.Run},
 		operate.Part{Name: "metrics", Run: g.metrics.Run},
 		operate.Part{Name: "reconciler", Run: g.reconcile.run},
+		operate.Part{Name: "next hops", Run: g.hops.Run},
 		operate.Follow(reload, g.take),
 	)
 }
@@ -145,7 +169,10 @@ func (g *gateway) close() error {
 		errs = append(errs, g.registrar.Close())
 	}
 	if g.reconcile != nil {
-		errs = append(errs, g.reconcile.close())
+		errs = append(errs, g.reconcile.ways.close(), g.reconcile.close())
+	}
+	if g.hops != nil {
+		errs = append(errs, g.hops.Close())
 	}
 	if g.flows != nil {
 		errs = append(errs, g.flows.Close())

@@ -25,6 +25,7 @@ type reconciler struct {
 	kernel   *bpf.WeirMaps
 	table    *maps.Flows
 	steering *maps.Steering
+	ways     ways
 	teller   *teller
 	inbox    *inbox
 	log      *slog.Logger
@@ -67,7 +68,7 @@ func (r *reconciler) configure(cfg Config, now time.Time) error {
 	}
 	steering, err := openSteering(r.kernel, services)
 	if err != nil {
-		return err
+		return errors.Join(err, r.ways.lost(r.steering))
 	}
 	closed := r.close() // now that there is another one
 	r.steering, r.services, r.recovery, r.closing = steering, services, cfg.Recovery, cfg.Flows.Closing
@@ -75,7 +76,7 @@ func (r *reconciler) configure(cfg Config, now time.Time) error {
 	for _, c := range r.pools {
 		r.update(c, now)
 	}
-	return closed
+	return errors.Join(closed, r.ways.lost(steering))
 }
 
 func openSteering(kernel *bpf.WeirMaps, services []*service) (*maps.Steering, error) {
@@ -130,11 +131,14 @@ func (r *reconciler) run(ctx context.Context) error {
 			return nil
 		case <-r.inbox.wake:
 			r.takeChanges(time.Now())
+		case <-r.ways.news():
+			r.renewHops(time.Now())
 		case do := <-r.requests:
 			do()
 		case <-timer.C:
 			r.tick(time.Now())
 		}
+		r.ways.follow(r.services)
 		timer.Reset(time.Until(r.deadline()))
 	}
 }
@@ -174,8 +178,11 @@ func (r *reconciler) apply(s *service) {
 	}
 }
 
-// tick does what is due: tell clients of lost elements, end the recovery, sweep the flows.
+// tick does what is due: renew the next hops, tell clients of lost elements, end the recovery, sweep the flows.
 func (r *reconciler) tick(now time.Time) {
+	if now.Sub(r.ways.renewed) >= renewEvery {
+		r.renewHops(now)
+	}
 	if r.whole && !r.recoverUntil.IsZero() && !now.Before(r.recoverUntil) {
 		r.endRecovery(now)
 	}
@@ -199,6 +206,9 @@ func (r *reconciler) endRecovery(now time.Time) {
 
 func (r *reconciler) deadline() time.Time {
 	next := r.swept.Add(r.sweepEvery)
+	if again := r.ways.renewed.Add(renewEvery); r.ways.finder != nil && again.Before(next) {
+		next = again
+	}
 	if r.whole && !r.recoverUntil.IsZero() && r.recoverUntil.Before(next) {
 		next = r.recoverUntil
 	}
