@@ -3,6 +3,7 @@
 package bpf_test
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/gopacket/gopacket/layers"
 
-	"github.com/weir-lb/weir/maps"
+	"github.com/weir-lb/weir/bpf"
 	"github.com/weir-lb/weir/test/packet"
 )
 
@@ -45,43 +46,72 @@ type xdpMd struct {
 // package maps shows for it.
 func (f *fixture) run(from string, frame []byte) outcome {
 	f.Helper()
+	var got outcome
+	f.runEach(from, [][]byte{frame}, func(_ int, o outcome) { got = o })
+	return got
+}
+
+// runEach runs the frames one after another, as run does, and shows each outcome.
+func (f *fixture) runEach(from string, frames [][]byte, see func(i int, got outcome)) {
+	f.Helper()
 	before := f.counts()
-	got := outcome{verdict: "none"}
-	opts := ebpf.RunOptions{
-		Data: frame, DataOut: make([]byte, len(frame)+256), Repeat: 1,
-		Context: &xdpMd{DataEnd: uint32(len(frame)), IngressIfindex: f.ifindex[from]},
-	}
 	f.inside(func() error {
-		ret, err := f.program.Run(&opts)
-		got.action, got.out = action(ret), opts.DataOut
-		return err
+		for i, frame := range frames {
+			opts := ebpf.RunOptions{
+				Data: frame, DataOut: make([]byte, len(frame)+256), Repeat: 1,
+				Context: &xdpMd{DataEnd: uint32(len(frame)), IngressIfindex: f.ifindex[from]},
+			}
+			ret, err := f.program.Run(&opts)
+			if err != nil {
+				return err
+			}
+			after := f.counts()
+			got := outcome{verdict: "none", action: action(ret), out: opts.DataOut}
+			f.judge(&got, len(frame), before, after)
+			before = after
+			see(i, got)
+		}
+		return nil
 	})
+}
+
+// judge finds the verdict of a frame of so many bytes in the counters.
+func (f *fixture) judge(got *outcome, bytes int, before, after []bpf.WeirCount) {
+	f.Helper()
 	moved := 0
-	for i, after := range f.counts() {
-		packets, bytes := after.Packets-before[i].Packets, after.Bytes-before[i].Bytes
-		if packets == 0 && bytes == 0 {
+	for i := range after {
+		n, size := after[i].Packets-before[i].Packets, after[i].Bytes-before[i].Bytes
+		if n == 0 && size == 0 {
 			continue
 		}
 		moved++
-		got.verdict = after.Name
-		if packets != 1 || bytes != uint64(len(frame)) {
-			f.Errorf("%s counted %d packets and %d bytes for one of %d bytes", after.Name, packets, bytes, len(frame))
+		got.verdict = f.verdicts[i].Name
+		if n != 1 || size != uint64(bytes) {
+			f.Errorf("%s counted %d packets and %d bytes for one of %d bytes", got.verdict, n, size, bytes)
 		}
-		if string(after.Action) != got.action.String() {
-			f.Errorf("%s is shown as %s, but the program said %s", after.Name, after.Action, got.action)
+		if string(f.verdicts[i].Action) != got.action.String() {
+			f.Errorf("%s is shown as %s, but the program said %s", got.verdict, f.verdicts[i].Action, got.action)
 		}
 	}
 	if moved != 1 {
 		f.Errorf("%d verdicts were counted for one packet, want 1", moved)
 	}
-	return got
 }
 
-func (f *fixture) counts() []maps.Count {
+// counts sums the counters of all CPUs, read at once.
+func (f *fixture) counts() []bpf.WeirCount {
 	f.Helper()
-	counts, err := maps.ReadCounts(f.maps)
-	must(f, err)
-	return counts
+	n, cpus := len(f.verdicts), ebpf.MustPossibleCPU()
+	keys, each, sums := make([]uint32, n), make([]bpf.WeirCount, n*cpus), make([]bpf.WeirCount, n)
+	var cursor ebpf.MapBatchCursor
+	if _, err := f.maps.Counters.BatchLookup(&cursor, keys, each, nil); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		f.Fatal(err)
+	}
+	for i, c := range each {
+		sums[keys[i/cpus]].Packets += c.Packets
+		sums[keys[i/cpus]].Bytes += c.Bytes
+	}
+	return sums
 }
 
 // spec is one row of the specification. out nil: the packet stays as it was.
@@ -94,8 +124,17 @@ type spec struct {
 	out     []byte
 }
 
-// check runs a row. The out of a row is a packet built anew, checksums and all.
+// check runs a row of the specification: the packet, and then what every packet is put to (see mutate).
 func (f *fixture) check(s spec) {
+	f.Helper()
+	f.expect(s)
+	if rows.add(f.Name(), s.name) {
+		f.mutate(s)
+	}
+}
+
+// expect runs the packet alone. The out of a row is a packet built anew, checksums and all.
+func (f *fixture) expect(s spec) {
 	f.Helper()
 	got := f.run(s.from, s.in)
 	if got.verdict != s.verdict || got.action != s.action {
@@ -131,14 +170,14 @@ func fromClient(p packet.Packet) packet.Packet {
 // toElement is the client's packet as the element gets it from the gateway.
 func toElement(p packet.Packet, element string) packet.Packet {
 	p.Dst = addrPort(element)
-	p.SrcMAC, p.DstMAC = hardware(beMAC), hardware(elementMAC(p.Dst.Addr().As4()[3]))
+	p.SrcMAC, p.DstMAC = hardware(beMAC), macOf(p.Dst.Addr())
 	p.TTL--
 	return p
 }
 
 // fromElement is a packet as the element sends it to the gateway.
 func fromElement(p packet.Packet) packet.Packet {
-	p.SrcMAC, p.DstMAC = hardware(elementMAC(p.Src.Addr().As4()[3])), hardware(beMAC)
+	p.SrcMAC, p.DstMAC = macOf(p.Src.Addr()), hardware(beMAC)
 	return p
 }
 

@@ -5,7 +5,6 @@ package bpf_test
 import (
 	"bytes"
 	"math"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -15,13 +14,6 @@ import (
 	"github.com/weir-lb/weir/bpf"
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/test/packet"
-)
-
-const (
-	client6  = "[2001:db8:64::1]:40000"
-	vip6     = "[2001:db8:100::1]:80"
-	vipDNS6  = "[2001:db8:100::1]:53"
-	element6 = "[2001:db8:20::1]:8080"
 )
 
 // narrow makes every next hop known, with that MTU behind the element and that one towards the client.
@@ -222,9 +214,4 @@ func TestTooBigIsRateLimited(t *testing.T) {
 		f.check(spec{"within the budget", "cl", large.Frame(), "steer_too_big", tx, needed(large, 1400, 548)})
 	}
 	f.check(spec{"the budget is spent", "cl", large.Frame(), "steer_oversize", drop, nil})
-}
-
-func web6() maps.Service { return maps.Service{VIP: netip.MustParseAddrPort(vip6), Protocol: maps.TCP} }
-func dns6() maps.Service {
-	return maps.Service{VIP: netip.MustParseAddrPort(vipDNS6), Protocol: maps.UDP}
 }

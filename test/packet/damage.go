@@ -81,3 +81,20 @@ func Cut(frame []byte, length int) []byte {
 	binary.BigEndian.PutUint16(header[10:], expected(header, 10, 0))
 	return cut
 }
+
+// End is where the packet ends in its frame; what follows is padding. 0: the frame is no IP packet, or not
+// a whole one.
+func End(frame []byte) int {
+	v, err := split(frame)
+	if err != nil {
+		return 0
+	}
+	return v.transportAt() + len(v.transport)
+}
+
+// IsIP says whether the frame claims to hold an IP packet, behind two VLAN tags at most.
+func IsIP(frame []byte) bool {
+	var v view
+	kind, err := v.splitEthernet(frame)
+	return err == nil && len(v.tags) <= 2 && (kind == 0x0800 || kind == 0x86dd)
+}
