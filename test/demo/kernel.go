@@ -12,17 +12,19 @@ import (
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/weir-lb/weir/bpf"
 )
 
 // decidedMaps are the pinned maps that hold what the gateway decided, and how each is read. Flows
 // and counters, which packets change, are not among them; of the admitted peers the value is a
-// time, which is renewed.
+// time, which is renewed, and of the elements the way to them is what routes and neighbours say.
 var decidedMaps = []struct {
 	name string
 	hash func(hash.Hash, *ebpf.Map) error
 }{
-	{"endpoints", hashMap}, {"elements", hashMap}, {"settings", hashMap},
-	{"selections", hashInner}, {"admitted", hashKeys},
+	{"endpoints", hashArray[bpf.WeirEndpointBucket]}, {"services", hashArray[bpf.WeirService]}, {"elements", hashElements},
+	{"settings", hashArray[bpf.WeirParameters]}, {"selections", hashInner}, {"admitted", hashKeys},
 }
 
 // fingerprint is a hash of every byte of the decided maps, in the order of their keys.
@@ -49,13 +51,28 @@ func hashKeys(h hash.Hash, m *ebpf.Map) error {
 	return err
 }
 
-func hashMap(h hash.Hash, m *ebpf.Map) error {
-	entries, err := readMap(m)
-	for _, key := range sortedKeys(entries) {
-		h.Write([]byte(key))
-		h.Write(entries[key])
-	}
+func hashArray[V any](h hash.Hash, m *ebpf.Map) error {
+	rows, err := readArray[V](m)
+	fmt.Fprint(h, rows)
 	return err
+}
+
+func hashElements(h hash.Hash, m *ebpf.Map) error {
+	rows, err := readArray[bpf.WeirElement](m)
+	for i := range rows {
+		rows[i].Hop = bpf.WeirHop{}
+	}
+	fmt.Fprint(h, rows)
+	return err
+}
+
+func readArray[V any](m *ebpf.Map) ([]V, error) {
+	keys, rows := make([]uint32, m.MaxEntries()), make([]V, m.MaxEntries())
+	_, err := m.BatchLookup(new(ebpf.MapBatchCursor), keys, rows, nil)
+	if errors.Is(err, ebpf.ErrKeyNotExist) { // that was all of it
+		err = nil
+	}
+	return rows, err
 }
 
 func readMap(m *ebpf.Map) (map[string][]byte, error) {
@@ -78,13 +95,8 @@ func hashInner(h hash.Hash, outer *ebpf.Map) error {
 		if err != nil {
 			return err
 		}
-		keys, values := make([]uint32, inner.MaxEntries()), make([]uint32, inner.MaxEntries())
-		_, err = inner.BatchLookup(new(ebpf.MapBatchCursor), keys, values, nil)
-		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return errors.Join(err, inner.Close())
-		}
-		fmt.Fprint(h, i, keys, values)
-		if err := inner.Close(); err != nil {
+		fmt.Fprint(h, i)
+		if err := errors.Join(hashArray[bpf.WeirSelectionCell](h, inner), inner.Close()); err != nil {
 			return err
 		}
 	}
