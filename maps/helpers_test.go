@@ -17,6 +17,7 @@ const (
 	testRows     = 16
 	testServices = 12
 	testBuckets  = 16
+	testPlaces   = 64 // buckets of endpoints
 )
 
 // newMaps are the program's maps without the program, small, with their parameters, and gone when the
@@ -39,6 +40,7 @@ func newMapsOf(t *testing.T, flowBuckets uint32) *bpf.WeirMaps {
 	spec := newSpec(t)
 	for name, entries := range map[string]uint32{
 		"flows": flowBuckets, "flow_clients": flowBuckets, "elements": testRows, "services": testServices, "selections": testServices,
+		"endpoints": testPlaces,
 	} {
 		spec.Maps[name].MaxEntries = entries
 	}
