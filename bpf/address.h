@@ -16,6 +16,11 @@ static __always_inline struct address address_v4(__be32 addr)
 	return a;
 }
 
+static __always_inline int is_v4_mapped(const struct address *a)
+{
+	return !a->half[0] && (__u32)a->half[1] == (__u32)V4_MAPPED;
+}
+
 static __always_inline __be32 address_word(const struct address *a)
 {
 	return a->half[1] >> 32;

@@ -3,6 +3,7 @@
 #ifndef WEIR_CARRY_H
 #define WEIR_CARRY_H
 
+#include "encap.h"
 #include "endpoint.h"
 #include "flow.h"
 #include "maps.h"
@@ -13,24 +14,26 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-/* A packet's two ends as it will be. */
+/* What the way of a packet depends on, as it will be. */
 struct ends {
 	struct address src;
 	struct address dst;
+	__u8 v6;
+	__u8 protocol;
+	__u8 pad[6];
 };
 
-/* Asks the kernel for the next hop of the packet as it will be; enum verdict. The look-up comes before
- * any change, so that a packet without a way stays as it was. */
-__noinline int ask_hop(struct xdp_md *ctx, const struct packet *p, const struct ends *ends, struct hop *hop)
+/* Asks the kernel for the next hop and its MTU; enum verdict. The look-up comes before any change, so that
+ * a packet without a way stays as it was. A neighbour that is not resolved has no MTU: 0. */
+__noinline int ask_hop(struct xdp_md *ctx, const struct ends *ends, struct hop *hop)
 {
 	struct bpf_fib_lookup fib = {};
 
-	if (!p || !ends || !hop)
+	if (!ends || !hop)
 		return VERDICT_STEER_NO_ROUTE;
-	fib.l4_protocol = p->protocol;
+	fib.l4_protocol = ends->protocol;
 	fib.ifindex = ctx->ingress_ifindex;
-	fib.tot_len = p->ip_len;
-	if (is_v6(p)) {
+	if (ends->v6) {
 		fib.family = AF_INET6;
 		__builtin_memcpy(fib.ipv6_src, &ends->src, sizeof(ends->src));
 		__builtin_memcpy(fib.ipv6_dst, &ends->dst, sizeof(ends->dst));
@@ -39,13 +42,11 @@ __noinline int ask_hop(struct xdp_md *ctx, const struct packet *p, const struct 
 		fib.ipv4_src = address_word(&ends->src);
 		fib.ipv4_dst = address_word(&ends->dst);
 	}
-	int ret = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	int ret = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0); /* of no length: whether it fits is for fits() to say */
 	hop->ifindex = fib.ifindex;
 	__builtin_memcpy(hop->dmac, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(hop->smac, fib.smac, ETH_ALEN);
 	hop->mtu = fib.mtu_result;
-	if (ret == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return VERDICT_STEER_TOO_BIG;
 	if (ret == BPF_FIB_LKUP_RET_SUCCESS)
 		return VERDICT_STEER_FORWARD;
 	return ret == BPF_FIB_LKUP_RET_NO_NEIGH ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_NO_ROUTE;
@@ -81,27 +82,72 @@ static __always_inline int is_fresh(const struct uplinks *u)
 	return u && (__s32)(u->until - (__u32)(bpf_jiffies64() >> tick_shift)) >= 0;
 }
 
-/* Writes the Ethernet header of a packet that leaves without VLAN tags. */
-static __always_inline int address_frame(struct xdp_md *ctx, const struct packet *p, const struct hop *hop)
+/* Writes the Ethernet header of a packet that leaves without VLAN tags, and makes room for so many
+ * bytes behind it. */
+static __always_inline int address_frame(struct xdp_md *ctx, const struct packet *p, const struct hop *hop, int v6, __u32 room)
 {
-	if (p->l3 > sizeof(struct ethhdr) && bpf_xdp_adjust_head(ctx, p->l3 - (int)sizeof(struct ethhdr)))
+	int shrink = p->l3 - (int)sizeof(struct ethhdr) - (int)room;
+
+	if (shrink && bpf_xdp_adjust_head(ctx, shrink))
 		return 0;
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
 		return 0;
 	__builtin_memcpy(eth->h_dest, hop->dmac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, hop->smac, ETH_ALEN);
-	eth->h_proto = is_v6(p) ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	eth->h_proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	return 1;
 }
 
 /* What is to become of a packet that is carried. */
 struct way {
-	struct address to; /* of its other end */
+	struct address to;  /* of its other end */
+	struct outer outer; /* of tunnels */
 	__be16 port;
 	__u8 mode; /* enum mode */
+	__u8 v6;   /* the family that the hop is of */
+	__u16 room; /* bytes that a tunnel adds */
+	__u16 pad;
 	struct hop hop;
 };
+
+static __always_inline enum verdict fits(const struct packet *p, const struct way *way)
+{
+	return p->ip_len + way->room <= way->hop.mtu ? VERDICT_STEER_FORWARD : VERDICT_STEER_TOO_BIG;
+}
+
+/* Fills in the outer header; 0: we have no address of that family to send from. */
+static __always_inline int tunnel_way(const struct element *e, const struct plan *plan, struct way *way)
+{
+	__u32 zero = 0;
+	const struct parameters *set = bpf_map_lookup_elem(&settings, &zero);
+
+	if (!set)
+		return 0;
+	way->v6 = !is_v4_mapped(&e->addr);
+	way->outer.v6 = way->v6;
+	way->outer.src = way->v6 ? set->tunnel_v6 : address_v4(set->tunnel_v4);
+	way->outer.dst = e->addr;
+	way->outer.port = e->mode == MODE_GUE ? e->tunnel_port : 0;
+	way->outer.spread = plan->spread;
+	way->room = outer_size(&way->outer);
+	return way->v6 ? set->tunnel_v6.half[0] != 0 : set->tunnel_v4 != 0;
+}
+
+static __always_inline struct ends ends_of(const struct packet *p, const struct way *way, int source)
+{
+	struct ends ends = { .v6 = way->v6, .protocol = p->protocol };
+
+	if (is_tunnel(way->mode)) {
+		ends.protocol = way->outer.port ? IPPROTO_UDP : is_v6(p) ? IPPROTO_IPV6 : IPPROTO_IPIP;
+		ends.src = way->outer.src;
+		ends.dst = way->outer.dst;
+	} else {
+		ends.src = source ? way->to : p->src;
+		ends.dst = source ? p->dst : way->to;
+	}
+	return ends;
+}
 
 /* Finds the way; enum verdict, FORWARD for both directions when there is one. */
 static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct packet *p, const struct plan *plan, int source, struct way *way)
@@ -109,6 +155,7 @@ static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct pa
 	const struct uplinks *u = uplinks_row();
 	const struct hop *known;
 
+	way->v6 = is_v6(p);
 	if (source) {
 		const struct service *s = service_row(plan->row);
 
@@ -125,16 +172,30 @@ static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct pa
 		way->to = e->addr;
 		way->port = e->port;
 		way->mode = e->mode;
+		if (is_tunnel(e->mode) && !tunnel_way(e, plan, way))
+			return VERDICT_STEER_NO_ROUTE;
 		known = &e->hop;
 	}
 	if (p->ttl <= 1)
 		return VERDICT_STEER_TTL;
 	if (known && known->ifindex && is_fresh(u)) {
 		way->hop = *known;
-		return p->ip_len <= known->mtu ? VERDICT_STEER_FORWARD : VERDICT_STEER_TOO_BIG;
+		return fits(p, way);
 	}
-	struct ends ends = { .src = source ? way->to : p->src, .dst = source ? p->dst : way->to };
-	return ask_hop(ctx, p, &ends, &way->hop);
+	struct ends ends = ends_of(p, way, source);
+	enum verdict found = ask_hop(ctx, &ends, &way->hop);
+	return found == VERDICT_STEER_FORWARD ? fits(p, way) : found;
+}
+
+/* Sends the packet, which is changed but for its frame; 0: it has no room in front. */
+static __always_inline int send(struct xdp_md *ctx, const struct packet *p, const struct way *way, struct headers *h)
+{
+	__u8 class = is_tunnel(way->mode) ? traffic_class(p, h) : 0;
+
+	decrement_ttl(p, h);
+	if (!address_frame(ctx, p, &way->hop, way->v6, way->room))
+		return 0;
+	return !is_tunnel(way->mode) || write_outer(ctx, p, &way->outer, class);
 }
 
 /* What becomes of a packet that does not fit: its sender is told, but for an IPv4 packet that may be
@@ -144,7 +205,7 @@ static __always_inline enum verdict too_big_for(struct xdp_md *ctx, const struct
 {
 	struct headers h;
 
-	plan->mtu = way->hop.mtu;
+	plan->mtu = way->hop.mtu - way->room;
 	if (is_v6(p) || (headers_of(ctx, p, &h) && h.ip->frag_off & bpf_htons(IP_DF)))
 		return VERDICT_STEER_TOO_BIG;
 	return way->mode == MODE_NAT ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_OVERSIZE;
@@ -175,8 +236,7 @@ static __always_inline enum verdict carry(struct xdp_md *ctx, const struct packe
 	*action = way.hop.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect_map(&tx_ports, way.hop.ifindex, XDP_PASS);
 	if (*action == XDP_PASS)
 		return way.mode == MODE_NAT ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_NO_ROUTE;
-	decrement_ttl(p, &h);
-	return address_frame(ctx, p, &way.hop) ? verdict : VERDICT_STEER_MALFORMED;
+	return send(ctx, p, &way, &h) ? verdict : VERDICT_STEER_MALFORMED;
 }
 
 #endif

@@ -135,11 +135,12 @@ static __always_inline int element_is(const struct element *e, const struct addr
 	return e && e->port == port && same_address(&e->addr, addr);
 }
 
+/* Whether flows to the two elements could not be told from each other on the way back. */
 static __always_inline int same_server(__u16 row, __u16 other)
 {
 	const struct element *a = element_row(row), *b = element_row(other);
 
-	return a && b && element_is(a, &b->addr, b->port);
+	return a && b && a->mode == MODE_NAT && b->mode == MODE_NAT && element_is(a, &b->addr, b->port);
 }
 
 /* The flow of the client that the packet is to, at the element that it is from. */

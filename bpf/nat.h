@@ -29,15 +29,20 @@ static __always_inline csum_diff csum_diff_address(const struct address *from, c
 	return sum;
 }
 
-/* RFC 1624 equation 3: HC' = ~(~HC + ~m + m'). */
-static __always_inline __u16 csum_update(__u16 check, csum_diff sum)
+/* The checksum field of a sum. */
+static __always_inline __u16 csum_finish(csum_diff sum)
 {
-	sum += (__u16)~check;
 	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum;
+}
+
+/* RFC 1624 equation 3: HC' = ~(~HC + ~m + m'). */
+static __always_inline __u16 csum_update(__u16 check, csum_diff sum)
+{
+	return csum_finish(sum + (__u16)~check);
 }
 
 static __always_inline void nat_checksum(__u16 *check, csum_diff diff)

@@ -17,6 +17,8 @@ struct segment {
 struct plan {
 	__u16 row;              /* of VERDICT_STEER_FORWARD: the element; of _RETURN: the service */
 	__u16 mtu;              /* of VERDICT_STEER_TOO_BIG: what would have fitted */
+	__u16 spread;           /* of _FORWARD: bits of the flow's hash, so that networks tell tunnelled flows apart */
+	__u16 pad;
 	struct segment answer;  /* of verdicts that answer */
 	__u32 otherwise;        /* enum verdict, when the answer cannot be given */
 };

@@ -32,9 +32,10 @@ static __always_inline enum verdict no_element(const struct packet *p, struct pl
 	return answer_reset(plan, p, VERDICT_STEER_REFUSED, VERDICT_STEER_NO_ELEMENT);
 }
 
-static __always_inline enum verdict forward(struct plan *plan, __u16 row)
+static __always_inline enum verdict forward(struct plan *plan, __u64 key, __u16 row)
 {
 	plan->row = row;
+	plan->spread = key ^ key >> 16 ^ key >> 32 ^ key >> 48;
 	return VERDICT_STEER_FORWARD;
 }
 
@@ -67,7 +68,7 @@ __noinline int steer_new(const struct packet *p, struct plan *plan, __u64 key, _
 			continue;
 		int stored = flow_store(&n);
 		if (stored == FLOW_STORED)
-			return forward(plan, n.row);
+			return forward(plan, key, n.row);
 		if (stored == FLOW_NO_PLACE)
 			return VERDICT_STEER_TABLE_FULL;
 		conflict = 1;
@@ -119,7 +120,7 @@ static __always_inline enum verdict steer_service(const struct parameters *set, 
 			state = e->mode == MODE_NAT ? flow_after_client(p, WORD_STATE(f.word)) : flow_after_client_alone(p, &f, flow_tick());
 			flow_heard(&f);
 			flow_become(&f, state);
-			return forward(plan, WORD_ELEMENT(f.word));
+			return forward(plan, key, WORD_ELEMENT(f.word));
 		}
 	}
 	return steer_new(p, plan, key, service);

@@ -92,6 +92,8 @@ struct endpoint_bucket {
 enum mode {
 	MODE_NAT = 0, /* the destination becomes the element's, and the way back is by the gateway */
 	MODE_DSR = 1, /* unchanged, in a frame to the element, which has the VIP and answers by itself */
+	MODE_IPIP = 2, /* unchanged, in an IP packet to the element (RFC 2003, 2473, 4213), which answers by itself */
+	MODE_GUE = 3,  /* the same in UDP: variant 1 of Generic UDP Encapsulation */
 };
 
 /* services: one row a VIP, port and protocol; a guarded port has one too. Row 0 is never used. */
@@ -102,7 +104,9 @@ struct service {
 	__u8 kind;     /* enum endpoint_kind; 0: free */
 	__u32 slots;   /* of its selection table */
 	__u8 mode;     /* enum mode */
-	__u8 pad[39];
+	__u8 pad;
+	__be16 tunnel_port; /* MODE_GUE */
+	__u8 more[36];
 };
 
 /* elements: one row an element of a service. Row 0 is never used. From DRAINING on, flows that
@@ -136,7 +140,8 @@ struct element {
 	__u8 mode;    /* enum mode, the service's */
 	__u8 pad;
 	struct hop hop;
-	__u8 more[12];
+	__be16 tunnel_port; /* the service's */
+	__u8 more[10];
 };
 
 /* uplinks: the ways to the clients. Of a family's, the first whose prefix fits is a client's. */
@@ -258,9 +263,13 @@ struct rate {
 };
 
 struct parameters {
+	/* What each packet needs is in the first cache line. */
+	__u64 tuple_key[4];        /* of tuple_hash: secret, kept as long as flows are; 1 to 3 are odd */
+	struct address tunnel_v6;  /* where tunnels come from: an address of ours, 0: none */
+	__be32 tunnel_v4;
+	__u32 pad;
 	__u64 select_key[2];    /* SipHash key of the selection: secret, kept across restarts */
 	__u64 guard_key[2];     /* SipHash key of challenges and of the sketch */
-	__u64 tuple_key[4];     /* of tuple_hash: secret, kept as long as flows are; 1 to 3 are odd */
 	struct rate rates[BUDGET_MAX];
 	__u64 handshake_ns;     /* how long a connection may live before it is admitted */
 	__u64 proven_ns;        /* how long a proven address stays proven */

@@ -53,7 +53,8 @@ type WeirElement struct {
 		Mtu     uint16
 		Pad     uint16
 	}
-	More [12]uint8
+	TunnelPort uint16
+	More       [10]uint8
 }
 
 type WeirElementState uint32
@@ -166,8 +167,10 @@ type WeirHop struct {
 type WeirMode uint32
 
 const (
-	WeirModeMODE_NAT WeirMode = 0
-	WeirModeMODE_DSR WeirMode = 1
+	WeirModeMODE_NAT  WeirMode = 0
+	WeirModeMODE_DSR  WeirMode = 1
+	WeirModeMODE_IPIP WeirMode = 2
+	WeirModeMODE_GUE  WeirMode = 3
 )
 
 type WeirNewcomer struct {
@@ -188,9 +191,12 @@ type WeirNewcomerKey struct {
 
 type WeirParameters struct {
 	_         structs.HostLayout
+	TupleKey  [4]uint64
+	TunnelV6  WeirAddress
+	TunnelV4  uint32
+	Pad       uint32
 	SelectKey [2]uint64
 	GuardKey  [2]uint64
-	TupleKey  [4]uint64
 	Rates     [4]struct {
 		_        structs.HostLayout
 		Interval uint64
@@ -217,14 +223,16 @@ type WeirSelectionCell struct {
 }
 
 type WeirService struct {
-	_        structs.HostLayout
-	Addr     WeirAddress
-	Port     uint16
-	Protocol uint8
-	Kind     uint8
-	Slots    uint32
-	Mode     uint8
-	Pad      [39]uint8
+	_          structs.HostLayout
+	Addr       WeirAddress
+	Port       uint16
+	Protocol   uint8
+	Kind       uint8
+	Slots      uint32
+	Mode       uint8
+	Pad        uint8
+	TunnelPort uint16
+	More       [36]uint8
 }
 
 type WeirSketchCell struct {

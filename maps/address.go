@@ -25,6 +25,18 @@ func fromAddress(a bpf.WeirAddress) netip.Addr {
 	return netip.AddrFrom16(b).Unmap()
 }
 
+// word is an IPv4 address as a __be32 of the maps.
+func word(addr netip.Addr) uint32 {
+	b := addr.As4()
+	return binary.NativeEndian.Uint32(b[:])
+}
+
+func fromWord(v uint32) netip.Addr {
+	var b [4]byte
+	binary.NativeEndian.PutUint32(b[:], v)
+	return netip.AddrFrom4(b)
+}
+
 // be16 is port as a __be16 of the maps.
 func be16(port uint16) uint16 {
 	var b [2]byte

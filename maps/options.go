@@ -3,6 +3,7 @@
 package maps
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/weir-lb/weir/bpf"
@@ -12,9 +13,21 @@ import (
 type Mode uint8
 
 const (
-	NAT = Mode(bpf.WeirModeMODE_NAT) // destination rewritten, the way back is by the gateway
-	DSR = Mode(bpf.WeirModeMODE_DSR) // unchanged, to the element's layer 2 address; it answers by itself
+	NAT  = Mode(bpf.WeirModeMODE_NAT)  // destination rewritten, the way back is by the gateway
+	DSR  = Mode(bpf.WeirModeMODE_DSR)  // unchanged, to the element's layer 2 address; it answers by itself
+	IPIP = Mode(bpf.WeirModeMODE_IPIP) // unchanged, in an IP packet to the element; it answers by itself
+	GUE  = Mode(bpf.WeirModeMODE_GUE)  // the same in UDP
 )
+
+// GUEPort is where GUE goes if nothing else is said (IANA).
+const GUEPort = 6080
+
+// Tunnels says whether the mode puts packets into others, so that an element's address need not be of
+// the service's family.
+func (m Mode) Tunnels() bool { return m == IPIP || m == GUE }
+
+// KeepsPort says whether packets reach an element at the service's own port.
+func (m Mode) KeepsPort() bool { return m != NAT }
 
 func (m Mode) String() string {
 	switch m {
@@ -22,13 +35,26 @@ func (m Mode) String() string {
 		return "nat"
 	case DSR:
 		return "dsr"
+	case IPIP:
+		return "ipip"
+	case GUE:
+		return "gue"
 	}
 	return fmt.Sprintf("mode-%d", uint8(m))
 }
 
 // Options are how a service is served; the zero value is NAT.
 type Options struct {
-	Mode Mode
+	Mode       Mode
+	TunnelPort uint16 // GUE: the UDP port at the elements; 0: GUEPort
+}
+
+// tunnelPort is what the rows hold.
+func (o Options) tunnelPort() uint16 {
+	if o.Mode != GUE {
+		return 0
+	}
+	return be16(cmp.Or(o.TunnelPort, GUEPort))
 }
 
 // Configure changes how a service is served, for the packets from now on.

@@ -228,7 +228,7 @@ func (s *Steering) writeRow(service Service, id uint16, row Row, state uint8) er
 	err := s.maps.Elements.Put(uint32(row.Index), bpf.WeirElement{
 		Addr: address(row.Addr.Addr()), Port: be16(row.Addr.Port()), Protocol: service.Protocol, State: state,
 		Pe: row.PE, Service: id, Weight: row.Weight, Mode: uint8(s.options[id].Mode),
-		Hop: s.hops[row.Addr.Addr()].hop(),
+		TunnelPort: s.options[id].tunnelPort(), Hop: s.hops[row.Addr.Addr()].hop(),
 	})
 	if err != nil {
 		return fmt.Errorf("write element %s: %w", row.Addr, err)
