@@ -20,8 +20,10 @@ type Config struct {
 	Registrar  config.Registrar
 	Interfaces []string // names, at least one, each present when the file was read
 	Services   []ServiceConfig
-	Guard      GuardConfig
-	Flows      FlowsConfig
+	// TunnelSource is where tunnels to elements come from, at most one a family; else the route says it.
+	TunnelSource []netip.Addr
+	Guard        GuardConfig
+	Flows        FlowsConfig
 	// ErrorsPerSecond is how many ICMP errors about packets that do not fit are sent at most, 1-10000000.
 	ErrorsPerSecond int
 	Recovery        time.Duration  // after a restart: how long elements of the last run stay without their registration, 0-10m
@@ -38,6 +40,7 @@ type ServiceConfig struct {
 	Protocol wire.Protocol // wire.ProtocolTCP or wire.ProtocolUDP
 	Pool     wire.PoolHandle
 	Mode     maps.Mode // how packets reach the elements
+	GUEPort  uint16    // maps.GUE: the UDP port at the elements, 1-65535; 0: maps.GUEPort
 }
 
 func (c ServiceConfig) isIPv6() bool { return c.VIP.Is6() }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/weir-lb/weir/agent/config"
+	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/registrar"
 	"github.com/weir-lb/weir/registrar/wire"
 )
@@ -16,7 +17,7 @@ import (
 // check finds what is missing and what contradicts something else; single
 // values were checked as they were read.
 func (c *Config) check() []config.Fault {
-	return slices.Concat(c.Registrar.Check(), c.unguarded(), c.missing(), c.repeatedNames(), c.overlaps(), c.unknownPools(), c.mixedPools())
+	return slices.Concat(c.Registrar.Check(), c.unguarded(), c.missing(), c.repeatedNames(), c.overlaps(), c.unknownPools(), c.mixedPools(), c.tunnels())
 }
 
 // unguarded complains about addresses that the guard cannot stand in front of.
@@ -124,6 +125,23 @@ func (c *Config) mixedPools() (faults []config.Fault) {
 		faults = append(faults, config.Faultf(fmt.Sprintf("services[%d].protocol", i),
 			"pool %q serves %s in services[%d]; a pool has one protocol, give %s a pool of its own",
 			s.Pool, c.Services[first].Protocol, first, s.Protocol))
+	}
+	return faults
+}
+
+// tunnels finds settings of tunnels that no tunnel has.
+func (c *Config) tunnels() (faults []config.Fault) {
+	for i, s := range c.Services {
+		if s.GUEPort != 0 && s.Mode != maps.GUE {
+			faults = append(faults, config.Faultf(fmt.Sprintf("services[%d].gue_port", i), "is for mode gue, not %s", s.Mode))
+		}
+	}
+	for i, a := range c.TunnelSource {
+		first := slices.IndexFunc(c.TunnelSource, func(o netip.Addr) bool { return o.Is4() == a.Is4() && o.IsValid() })
+		if a.IsValid() && first < i {
+			faults = append(faults, config.Faultf(fmt.Sprintf("tunnel_source[%d]", i),
+				"%s is of the family of %s; tunnels of a family come from one address", a, c.TunnelSource[first]))
+		}
 	}
 	return faults
 }

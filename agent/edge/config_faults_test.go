@@ -14,10 +14,10 @@ func TestLoadConfigFaults(t *testing.T) {
 		want     []string
 	}{
 		{"unknown key at the top", "", "service: []",
-			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, services"}},
+			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, services, tunnel_source"}},
 		{"unknown key inside", "protocol: tcp", "protcol: tcp", []string{
 			"edge.yaml:10: services[0].protocol: is missing: tcp or udp",
-			"edge.yaml:12: services[0].protcol: unknown key; known here: mode, pool, port, protocol, vip"}},
+			"edge.yaml:12: services[0].protcol: unknown key; known here: gue_port, mode, pool, port, protocol, vip"}},
 		{"unknown key in a flow mapping", "", "flows: {maximum: 1}",
 			[]string{"edge.yaml:14: flows.maximum: unknown key; known here: closing, max, tcp_idle, udp_idle"}},
 		{"merge keys are no keys", "", "flows: {<<: {max: 2000}}",
@@ -55,7 +55,7 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"no prefix", "10.0.11.2/32", "10.0.11.2/33", []string{
 			`edge.yaml:7: registrar.grants[0].addresses[0]: "10.0.11.2/33" is not an address or prefix, such as 10.0.11.2 or 10.0.11.0/24`}},
 		{"protocol", "protocol: tcp", "protocol: sctp", []string{`edge.yaml:12: services[0].protocol: "sctp" is not a protocol that can be served: tcp or udp`}},
-		{"mode", "protocol: tcp", "protocol: tcp\n    mode: magic", []string{`edge.yaml:13: services[0].mode: "magic" is not a way to forward: nat or dsr`}},
+		{"mode", "protocol: tcp", "protocol: tcp\n    mode: magic", []string{`edge.yaml:13: services[0].mode: "magic" is not a way to forward: nat, dsr, ipip or gue`}},
 		{"log level", "", "log_level: loud", []string{`edge.yaml:14: log_level: "loud" is not a log level: debug, info, warn or error`}},
 		{"relative path", "", "bpf: weir", []string{`edge.yaml:14: bpf: "weir" is not an absolute path`}},
 
@@ -85,6 +85,13 @@ func TestLoadConfigFaults(t *testing.T) {
 			[]string{"edge.yaml:14: services[1].vip: 10.0.0.1:3864 is where the registrar listens; the guard would drop the service's packets"}},
 		{"pool with two protocols", "", "  - {vip: 10.0.100.1, port: 80, protocol: udp, pool: web}",
 			[]string{`edge.yaml:14: services[1].protocol: pool "web" serves tcp in services[0]; a pool has one protocol, give udp a pool of its own`}},
+		{"port of another mode", "pool: web", "pool: web\n    gue_port: 6080", []string{`edge.yaml:14: services[0].gue_port: is for mode gue, not nat`}},
+		{"tunnels from nowhere", "", "tunnel_source: [0.0.0.0, fe80::1, ten]", []string{
+			`edge.yaml:14: tunnel_source[0]: "0.0.0.0" is not an address that other hosts can answer to`,
+			`edge.yaml:14: tunnel_source[1]: "fe80::1" is not an address that other hosts can answer to`,
+			`edge.yaml:14: tunnel_source[2]: "ten" is not an IP address`}},
+		{"tunnels from two places", "", `tunnel_source: [10.0.0.1, "2001:db8::1", 10.0.0.2]`, []string{
+			"edge.yaml:14: tunnel_source[2]: 10.0.0.2 is of the family of 10.0.0.1; tunnels of a family come from one address"}},
 		{"identity twice", "interfaces:", "    - {identity: pe-1, pools: [web], addresses: [10.0.11.3]}\ninterfaces:",
 			[]string{`edge.yaml:8: registrar.grants[1].identity: "pe-1" has grants[0] already; put all its pools and addresses there`}},
 		{"pool twice in a grant", "[web]", "[web, web]", []string{`edge.yaml:6: registrar.grants[0].pools[1]: "web" is given twice`}},

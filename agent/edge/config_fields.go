@@ -34,6 +34,7 @@ func (d decoder) config(c *Config) config.Parser {
 		"registrar":         d.Registrar(&c.Registrar),
 		"interfaces":        config.List(d.Decoder, &c.Interfaces, d.Text),
 		"services":          config.List(d.Decoder, &c.Services, d.service),
+		"tunnel_source":     config.List(d.Decoder, &c.TunnelSource, d.source),
 		"guard":             d.guard(&c.Guard),
 		"flows":             d.flows(&c.Flows),
 		"errors_per_second": config.Number(d.Decoder, &c.ErrorsPerSecond, 1, 10_000_000),
@@ -51,7 +52,8 @@ func (d decoder) service(s *ServiceConfig) config.Parser {
 		"port":     config.Number(d.Decoder, &s.Port, 1, math.MaxUint16),
 		"protocol": config.OneOf(d.Decoder, &s.Protocol, "a protocol that can be served", wire.ProtocolTCP, wire.ProtocolUDP),
 		"pool":     d.Pool(&s.Pool),
-		"mode":     config.OneOf(d.Decoder, &s.Mode, "a way to forward", maps.NAT, maps.DSR),
+		"mode":     config.OneOf(d.Decoder, &s.Mode, "a way to forward", maps.NAT, maps.DSR, maps.IPIP, maps.GUE),
+		"gue_port": config.Number(d.Decoder, &s.GUEPort, 1, math.MaxUint16),
 	})
 }
 
@@ -84,6 +86,21 @@ func parseVIP(n *yaml.Node) (netip.Addr, error) {
 		return a, fmt.Errorf("%q has a zone: a service's address must be good everywhere", n.Value)
 	case !a.IsGlobalUnicast():
 		return a, fmt.Errorf("%q cannot be served: it is not the address of one host", n.Value)
+	}
+	return a, nil
+}
+
+// source reads an address that tunnels come from.
+func (d decoder) source(a *netip.Addr) config.Parser { return config.Scalar(d.Decoder, a, parseHost) }
+
+// parseHost reads an address that packets may come from.
+func parseHost(n *yaml.Node) (netip.Addr, error) {
+	a, err := netip.ParseAddr(n.Value)
+	switch {
+	case err != nil:
+		return a, fmt.Errorf("%q is not an IP address", n.Value)
+	case a.Zone() != "" || !a.IsGlobalUnicast() || a.Is4In6():
+		return a, fmt.Errorf("%q is not an address that other hosts can answer to", n.Value)
 	}
 	return a, nil
 }

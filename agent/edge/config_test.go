@@ -53,6 +53,9 @@ services:
   - {vip: 10.0.100.1, port: 80, protocol: tcp, pool: web}
   - {vip: "2001:db8::1", port: 80, protocol: tcp, pool: web, mode: nat}
   - {vip: 10.0.100.1, port: 53, protocol: udp, pool: dns, mode: dsr}
+  - {vip: 10.0.100.2, port: 80, protocol: tcp, pool: web, mode: ipip}
+  - {vip: 10.0.100.3, port: 80, protocol: tcp, pool: web, mode: gue, gue_port: 5555}
+tunnel_source: [10.0.20.254, "2001:db8::254"]
 guard:
   newcomers_per_second: 9
   per_source_per_second: 10
@@ -104,10 +107,13 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 		},
 		Interfaces: []string{"front0"},
 		Services: []ServiceConfig{
-			{netip.MustParseAddr("10.0.100.1"), 80, wire.ProtocolTCP, "web", maps.NAT},
-			{netip.MustParseAddr("2001:db8::1"), 80, wire.ProtocolTCP, "web", maps.NAT},
-			{netip.MustParseAddr("10.0.100.1"), 53, wire.ProtocolUDP, "dns", maps.DSR},
+			{netip.MustParseAddr("10.0.100.1"), 80, wire.ProtocolTCP, "web", maps.NAT, 0},
+			{netip.MustParseAddr("2001:db8::1"), 80, wire.ProtocolTCP, "web", maps.NAT, 0},
+			{netip.MustParseAddr("10.0.100.1"), 53, wire.ProtocolUDP, "dns", maps.DSR, 0},
+			{netip.MustParseAddr("10.0.100.2"), 80, wire.ProtocolTCP, "web", maps.IPIP, 0},
+			{netip.MustParseAddr("10.0.100.3"), 80, wire.ProtocolTCP, "web", maps.GUE, 5555},
 		},
+		TunnelSource:    []netip.Addr{netip.MustParseAddr("10.0.20.254"), netip.MustParseAddr("2001:db8::254")},
 		Guard:           GuardConfig{9, 10, 11, 12},
 		Flows:           FlowsConfig{2048, 13 * time.Minute, 14 * time.Second, 15 * time.Second},
 		ErrorsPerSecond: 18,

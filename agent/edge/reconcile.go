@@ -11,6 +11,7 @@ import (
 
 	"github.com/weir-lb/weir/bpf"
 	"github.com/weir-lb/weir/maps"
+	"github.com/weir-lb/weir/registrar/handlespace"
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
@@ -28,6 +29,7 @@ type reconciler struct {
 	ways     ways
 	teller   *teller
 	inbox    *inbox
+	tunnels  tunnels
 	log      *slog.Logger
 	closing  time.Duration // how long a flow that is over is kept
 	recovery time.Duration
@@ -53,7 +55,8 @@ const (
 func newReconciler(kernel *bpf.WeirMaps, table *maps.Flows, in *inbox, t *teller, log *slog.Logger) *reconciler {
 	return &reconciler{
 		kernel: kernel, table: table, teller: t, log: log, inbox: in, requests: make(chan func()),
-		pools: map[wire.PoolHandle]change{}, sweepEvery: sweepPause,
+		tunnels: tunnels{kernel: kernel, log: log},
+		pools:   map[wire.PoolHandle]change{}, sweepEvery: sweepPause,
 	}
 }
 
@@ -64,19 +67,19 @@ func (r *reconciler) configure(cfg Config, now time.Time) error {
 	var services []*service
 	for _, c := range cfg.Services {
 		services = append(services, &service{
-			Service: c.endpoint(), options: maps.Options{Mode: c.Mode}, pool: c.Pool, elements: map[elementKey]*element{}})
+			Service: c.endpoint(), options: c.options(), pool: c.Pool, elements: map[elementKey]*element{}})
 	}
 	steering, err := openSteering(r.kernel, services)
 	if err != nil {
 		return errors.Join(err, r.ways.lost(r.steering))
 	}
-	closed := r.close() // now that there is another one
+	err = errors.Join(r.close(), r.tunnels.configure(cfg.TunnelSource)) // now that there is another one
 	r.steering, r.services, r.recovery, r.closing = steering, services, cfg.Recovery, cfg.Flows.Closing
 	r.adopt(now)
 	for _, c := range r.pools {
 		r.update(c, now)
 	}
-	return errors.Join(closed, r.ways.lost(steering))
+	return errors.Join(err, r.ways.lost(steering))
 }
 
 func openSteering(kernel *bpf.WeirMaps, services []*service) (*maps.Steering, error) {
@@ -161,6 +164,7 @@ func (r *reconciler) takeChanges(now time.Time) {
 func (r *reconciler) update(c change, now time.Time) {
 	for _, s := range r.services {
 		if s.pool == c.pool.Handle() {
+			r.tellUnfit(s, c.pool)
 			s.update(c, now)
 			r.apply(s)
 			r.tellClients(s, now)
@@ -171,9 +175,29 @@ func (r *reconciler) update(c change, now time.Time) {
 	}
 }
 
+// tellUnfit says once of each element of the pool that cannot serve the service why that is.
+func (r *reconciler) tellUnfit(s *service, pool *handlespace.Pool) {
+	unfit := map[wire.PEID]string{}
+	for m := range pool.All() {
+		if _, reason := s.place(m); reason != "" {
+			unfit[m.ID] = reason
+			if s.unfit[m.ID] != reason {
+				r.log.Warn("an element gets nothing of a service", "service", s.Service, "element", m.ID, "identity", m.Identity, "reason", reason)
+			}
+		}
+	}
+	s.unfit = unfit
+}
+
 // apply writes the service. What does not fit or fails is said once a change; the next one tries again.
 func (r *reconciler) apply(s *service) {
-	if err := r.steering.Apply(s.Service, s.wanted()); err != nil {
+	wanted := s.wanted()
+	if s.options.Mode.Tunnels() {
+		if err := r.tunnels.reach(wanted); err != nil {
+			r.log.Error("no packets reach some elements", "service", s.Service, "error", err)
+		}
+	}
+	if err := r.steering.Apply(s.Service, wanted); err != nil {
 		r.log.Error("write the selection", "service", s.Service, "error", err)
 	}
 }

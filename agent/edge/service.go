@@ -39,6 +39,7 @@ type service struct {
 	pool     wire.PoolHandle
 	policy   string
 	elements map[elementKey]*element
+	unfit    map[wire.PEID]string // elements of the pool that cannot serve it, and why
 }
 
 // tellAfter is when clients of a lost element are told: at once, and twice more, because a
@@ -114,19 +115,10 @@ func (s *service) update(c change, now time.Time) {
 	s.drainMissing(present, now)
 }
 
-// key names a pool's element in this service, by its first address of the service's family; false if it
-// has none, or does not serve the service's protocol.
+// key names a pool's element in this service; false if it cannot serve it.
 func (s *service) key(m *handlespace.Element) (elementKey, bool) {
-	protocols := map[uint8]wire.Protocol{maps.TCP: wire.ProtocolTCP, maps.UDP: wire.ProtocolUDP}
-	if m.User.Protocol != protocols[s.Protocol] || len(m.User.Addrs) == 0 {
-		return elementKey{}, false
-	}
-	for _, a := range m.User.Addrs {
-		if a.Is4() == s.VIP.Addr().Is4() {
-			return elementKey{m.ID, netip.AddrPortFrom(a, m.User.Port)}, true
-		}
-	}
-	return elementKey{}, false
+	at, reason := s.place(m)
+	return elementKey{m.ID, at}, reason == ""
 }
 
 func (s *service) meet(key elementKey, m *handlespace.Element, weight uint32, now time.Time) {

@@ -112,6 +112,18 @@ func (n *Node) AddAddr(ifname string, addr netip.Prefix) error {
 	return nil
 }
 
+// DelAddr takes an address from an interface.
+func (n *Node) DelAddr(ifname string, addr netip.Prefix) error {
+	link, err := n.link(ifname)
+	if err != nil {
+		return err
+	}
+	if err := n.handle.AddrDel(link, &netlink.Addr{IPNet: ipNet(addr)}); err != nil {
+		return fmt.Errorf("remove %s from %s on %s: %w", addr, ifname, n.name, err)
+	}
+	return nil
+}
+
 // SetLink switches an interface on or off. The other end of a link loses its
 // carrier with it.
 func (n *Node) SetLink(ifname string, up bool) error {
