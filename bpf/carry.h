@@ -10,6 +10,7 @@
 #include "nat.h"
 #include "parse.h"
 #include "plan.h"
+#include "quote.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -211,12 +212,17 @@ static __always_inline enum verdict too_big_for(struct xdp_md *ctx, const struct
 	return way->mode == MODE_NAT ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_OVERSIZE;
 }
 
-/* Carries out VERDICT_STEER_FORWARD and VERDICT_STEER_RETURN; returns what became of the packet. When
- * its next hop is not behind an interface of ours, the packet is not the next hop's yet, so that the
- * stack takes it for its own and forwards it. */
+static __always_inline int is_carried(enum verdict verdict)
+{
+	return verdict == VERDICT_STEER_FORWARD || verdict == VERDICT_STEER_RETURN || verdict == VERDICT_STEER_ICMP;
+}
+
+/* Carries out a verdict for which is_carried; returns what became of the packet. When its next hop is
+ * not behind an interface of ours, the packet is not the next hop's yet, so that the stack takes it for
+ * its own and forwards it. */
 static __always_inline enum verdict carry(struct xdp_md *ctx, const struct packet *p, struct plan *plan, enum verdict verdict, int *action)
 {
-	int source = verdict == VERDICT_STEER_RETURN;
+	int source = verdict == VERDICT_STEER_RETURN || (verdict == VERDICT_STEER_ICMP && plan->back);
 	struct way way = {};
 	struct headers h;
 	enum verdict found = find_way(ctx, p, plan, source, &way);
@@ -229,7 +235,8 @@ static __always_inline enum verdict carry(struct xdp_md *ctx, const struct packe
 		return VERDICT_STEER_NO_ROUTE;
 	if (!headers_of(ctx, p, &h))
 		return VERDICT_STEER_MALFORMED;
-	if (way.mode == MODE_NAT && !nat_rewrite(ctx, p, &h, source, &way.to, way.port))
+	if (way.mode == MODE_NAT && !(verdict == VERDICT_STEER_ICMP ? nat_quoted(ctx, p, plan, &way.to, way.port) :
+								     nat_rewrite(ctx, p, &h, source, &way.to, way.port)))
 		return VERDICT_STEER_MALFORMED;
 	if (found == VERDICT_STEER_NEIGHBOR)
 		return VERDICT_STEER_NEIGHBOR;

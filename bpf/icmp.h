@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* ICMP errors of our own: a packet that does not fit the next hop is answered, so that its sender
+/* ICMP errors of ours: a packet that does not fit the next hop is answered, so that its sender
  * learns the path's MTU (RFC 1191, RFC 8201). */
 #ifndef WEIR_ICMP_H
 #define WEIR_ICMP_H
@@ -119,7 +119,9 @@ __noinline int too_big(struct xdp_md *ctx, const struct packet *p, __u32 mtu)
 	const struct parameters *set = bpf_map_lookup_elem(&settings, &zero);
 	int told;
 
-	if (!p || !set || p->l3 > sizeof(struct ethhdr) + 2 * sizeof(struct vlan_tag) || !is_one_host(&p->src, is_v6(p)))
+	if (!p || !set || p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6) /* no errors about errors */
+		return VERDICT_STEER_OVERSIZE;
+	if (p->l3 > sizeof(struct ethhdr) + 2 * sizeof(struct vlan_tag) || !is_one_host(&p->src, is_v6(p)))
 		return VERDICT_STEER_OVERSIZE;
 	/* RFC 4443 2.4(f). Before anything is changed. */
 	if (p->ip_len < (is_v6(p) ? QUOTE_V6 : QUOTE_V4_SHORT) || !spend(set, BUDGET_TOO_BIG, bpf_ktime_get_coarse_ns()))

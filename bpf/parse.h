@@ -48,11 +48,11 @@ struct packet {
 	__be16 sport;
 	__be16 dport;
 	__u16 ip_len;  /* bytes from the network header on, by itself */
-	__u16 l4;      /* where the transport header begins */
+	__u16 l4;      /* where the transport header begins, of any protocol */
 	__u16 payload; /* TCP: bytes behind the header, by the IP header's length */
 	__u8 l3;       /* where the network header begins: behind the VLAN tags */
 	__u8 protocol;
-	__u8 fragment; /* the first of several: ports are there, the rest is not */
+	__u8 fragment; /* of several; with ports: the first of them */
 	__u8 whole;    /* the transport header is there, and its length fits */
 	__u8 flags;    /* TCP_*, when it is whole */
 	__u8 ttl;
@@ -123,7 +123,6 @@ static __always_inline enum parsed parse_ports(struct packet *p, void *data, __u
 
 	if (l4_len < 2 * sizeof(*ports) || (void *)(ports + 2) > end)
 		return PARSED_MALFORMED;
-	p->l4 = at;
 	p->sport = ports[0];
 	p->dport = ports[1];
 	if (p->protocol == IPPROTO_TCP)
@@ -148,11 +147,12 @@ static __always_inline enum parsed parse_v4(struct packet *p, void *data, __u32 
 	p->protocol = ip->protocol;
 	p->ttl = ip->ttl;
 	p->ip_len = total;
+	p->l4 = l3 + header;
+	p->fragment = (ip->frag_off & bpf_htons(IP_MF | IP_OFFSET)) != 0;
 	if (!has_ports(ip->protocol))
 		return PARSED_OTHER;
 	if (ip->frag_off & bpf_htons(IP_OFFSET))
 		return PARSED_FRAGMENT;
-	p->fragment = (ip->frag_off & bpf_htons(IP_MF)) != 0;
 	return parse_ports(p, data, l3 + header, end, total - header);
 }
 
@@ -183,8 +183,8 @@ __noinline __u32 skip_tags(struct xdp_md *ctx)
 __noinline int skip_extensions(struct xdp_md *ctx, __u32 l3)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ipv6hdr *ip6 = data + (l3 & 0x1f);
-	__u32 flags = 0, at = (l3 & 0x1f) + sizeof(*ip6);
+	struct ipv6hdr *ip6 = data + (l3 & 0x3fff);
+	__u32 flags = 0, at = (l3 & 0x3fff) + sizeof(*ip6);
 
 	if ((void *)(ip6 + 1) > end)
 		return -1;
@@ -236,13 +236,14 @@ static __always_inline enum parsed parse_v6(struct xdp_md *ctx, struct packet *p
 		if (skipped < 0)
 			return PARSED_MALFORMED;
 		p->protocol = skipped >> 16;
-		p->fragment = (skipped & SKIPPED_FIRST) != 0;
+		p->fragment = (skipped & (SKIPPED_FIRST | SKIPPED_LATER)) != 0;
 		at = skipped & 0x3fff;
 		if (has_ports(p->protocol) && skipped & SKIPPED_LATER)
 			return PARSED_FRAGMENT;
 		if (at > whole)
 			return PARSED_MALFORMED;
 	}
+	p->l4 = at;
 	if (!has_ports(p->protocol))
 		return PARSED_OTHER;
 	return parse_ports(p, data, at, end, whole - at);

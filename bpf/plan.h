@@ -18,6 +18,9 @@ struct plan {
 	__u16 row;              /* of VERDICT_STEER_FORWARD: the element; of _RETURN: the service */
 	__u16 mtu;              /* of VERDICT_STEER_TOO_BIG: what would have fitted */
 	__u16 spread;           /* of _FORWARD: bits of the flow's hash, so that networks tell tunnelled flows apart */
+	__u16 quoted;           /* of VERDICT_STEER_ICMP: where the quoted packet's ports are */
+	__u8 quoted_protocol;
+	__u8 back;              /* of VERDICT_STEER_ICMP: 1: to the client, row is the service; 0: to the element */
 	__u16 pad;
 	struct segment answer;  /* of verdicts that answer */
 	__u32 otherwise;        /* enum verdict, when the answer cannot be given */

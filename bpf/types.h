@@ -29,6 +29,7 @@ enum verdict {
 	VERDICT_GUARD_MALFORMED,     /* DROP: impossible header lengths or flags */
 	VERDICT_STEER_FORWARD,       /* REDIRECT: to the flow's element */
 	VERDICT_STEER_RETURN,        /* REDIRECT: from an element back to the client */
+	VERDICT_STEER_ICMP,          /* REDIRECT: an ICMP error about a flow's packet, to the end that sent this */
 	VERDICT_STEER_NEIGHBOR,      /* PASS: rewritten; the stack forwards: it resolves the neighbour, or fragments, or the interface is not ours */
 	VERDICT_STEER_RESET,         /* TX: the flow's element is lost, its client was told by a RST */
 	VERDICT_STEER_REFUSED,       /* TX: the pool has no element, the SYN was refused by a RST */

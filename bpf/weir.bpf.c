@@ -6,6 +6,7 @@
 #include "count.h"
 #include "endpoint.h"
 #include "icmp.h"
+#include "quote.h"
 #include "steer.h"
 
 static __always_inline enum verdict guarded(const struct packet *p, struct plan *plan, __u16 row)
@@ -23,7 +24,7 @@ static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p,
 	case PARSED:
 		break;
 	case PARSED_OTHER:
-		return VERDICT_NOT_OURS;
+		return is_icmp(p) ? steer_error(ctx, p, plan) : VERDICT_NOT_OURS;
 	case PARSED_FRAGMENT:
 		return VERDICT_FRAGMENT;
 	default:
@@ -76,13 +77,13 @@ int weir(struct xdp_md *ctx)
 	enum verdict verdict = decide(ctx, &p, &plan);
 
 	int action = XDP_DROP;
-	if (verdict == VERDICT_STEER_FORWARD || verdict == VERDICT_STEER_RETURN)
+	if (is_carried(verdict))
 		verdict = carry(ctx, &p, &plan, verdict, &action);
 	else if (action_of(verdict) == XDP_TX && reply(ctx, &p, &plan.answer))
 		verdict = plan.otherwise;
 	if (verdict == VERDICT_STEER_TOO_BIG)
 		verdict = too_big(ctx, &p, plan.mtu);
-	if (verdict != VERDICT_STEER_FORWARD && verdict != VERDICT_STEER_RETURN)
+	if (!is_carried(verdict))
 		action = action_of(verdict);
 	count(verdict, p.frame_len);
 	return action;

@@ -304,20 +304,21 @@ const (
 	WeirVerdictVERDICT_GUARD_MALFORMED    WeirVerdict = 16
 	WeirVerdictVERDICT_STEER_FORWARD      WeirVerdict = 17
 	WeirVerdictVERDICT_STEER_RETURN       WeirVerdict = 18
-	WeirVerdictVERDICT_STEER_NEIGHBOR     WeirVerdict = 19
-	WeirVerdictVERDICT_STEER_RESET        WeirVerdict = 20
-	WeirVerdictVERDICT_STEER_REFUSED      WeirVerdict = 21
-	WeirVerdictVERDICT_STEER_NO_ELEMENT   WeirVerdict = 22
-	WeirVerdictVERDICT_STEER_LOST         WeirVerdict = 23
-	WeirVerdictVERDICT_STEER_STRAY        WeirVerdict = 24
-	WeirVerdictVERDICT_STEER_NO_ROUTE     WeirVerdict = 25
-	WeirVerdictVERDICT_STEER_TOO_BIG      WeirVerdict = 26
-	WeirVerdictVERDICT_STEER_OVERSIZE     WeirVerdict = 27
-	WeirVerdictVERDICT_STEER_NAT_CONFLICT WeirVerdict = 28
-	WeirVerdictVERDICT_STEER_TABLE_FULL   WeirVerdict = 29
-	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 30
-	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 31
-	WeirVerdictVERDICT_MAX                WeirVerdict = 32
+	WeirVerdictVERDICT_STEER_ICMP         WeirVerdict = 19
+	WeirVerdictVERDICT_STEER_NEIGHBOR     WeirVerdict = 20
+	WeirVerdictVERDICT_STEER_RESET        WeirVerdict = 21
+	WeirVerdictVERDICT_STEER_REFUSED      WeirVerdict = 22
+	WeirVerdictVERDICT_STEER_NO_ELEMENT   WeirVerdict = 23
+	WeirVerdictVERDICT_STEER_LOST         WeirVerdict = 24
+	WeirVerdictVERDICT_STEER_STRAY        WeirVerdict = 25
+	WeirVerdictVERDICT_STEER_NO_ROUTE     WeirVerdict = 26
+	WeirVerdictVERDICT_STEER_TOO_BIG      WeirVerdict = 27
+	WeirVerdictVERDICT_STEER_OVERSIZE     WeirVerdict = 28
+	WeirVerdictVERDICT_STEER_NAT_CONFLICT WeirVerdict = 29
+	WeirVerdictVERDICT_STEER_TABLE_FULL   WeirVerdict = 30
+	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 31
+	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 32
+	WeirVerdictVERDICT_MAX                WeirVerdict = 33
 )
 
 // Names of all BPF objects in the ELF.

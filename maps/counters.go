@@ -46,6 +46,7 @@ var verdicts = [bpf.WeirVerdictVERDICT_MAX]Verdict{
 	bpf.WeirVerdictVERDICT_GUARD_MALFORMED:    {"guard_malformed", Drop, "impossible header for the registrar's port"},
 	bpf.WeirVerdictVERDICT_STEER_FORWARD:      {"steer_forward", Redirect, "to the flow's element"},
 	bpf.WeirVerdictVERDICT_STEER_RETURN:       {"steer_return", Redirect, "from an element back to the client"},
+	bpf.WeirVerdictVERDICT_STEER_ICMP:         {"steer_icmp", Redirect, "ICMP error about a flow's packet, to the end that sent it"},
 	bpf.WeirVerdictVERDICT_STEER_NEIGHBOR:     {"steer_neighbor", Pass, "forwarded by the stack: an unresolved neighbour, to be fragmented, or an interface that is not Weir's"},
 	bpf.WeirVerdictVERDICT_STEER_RESET:        {"steer_reset", TX, "client told by a RST that its element is lost"},
 	bpf.WeirVerdictVERDICT_STEER_REFUSED:      {"steer_refused", TX, "SYN refused by a RST: the pool has no element"},
