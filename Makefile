@@ -20,7 +20,7 @@ NGINX_PACKAGES    := libpcre2-8-0 zlib1g libssl3 libcrypt1
 # The core that a benchmark has, more or less, to itself.
 BENCH_CORE ?= 1
 
-.PHONY: help demo build test test-unit test-vm generate generate-check lint fuzz bench bench-handlespace clean go root nginx
+.PHONY: help demo build test test-unit test-vm generate generate-check lint fuzz bench bench-handlespace bench-bpf clean go root nginx
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -82,11 +82,15 @@ fuzz: go ## run each fuzz target for FUZZTIME (20s)
 	done
 
 bench: go ## run the benchmarks
-	@$(GO) test -run '^$$' -bench . -benchmem $(UNIT) ./test/bpf
+	@$(GO) test -run '^$$' -bench . -benchmem $(UNIT)
 
 bench-handlespace: go ## measure registrations, resolutions and memory of large pools (docs/bench/handlespace.txt)
 	@$(GO) build -o build/bench-handlespace ./test/bench/handlespace
 	@taskset -c $(BENCH_CORE) build/bench-handlespace $(BENCH_ARGS)
+
+bench-bpf: root ## measure the XDP program: what a packet costs (root; docs/bench/datapath.txt)
+	@$(GO) build -o build/bench-bpf ./test/bench/datapath
+	@taskset -c $(BENCH_CORE) build/bench-bpf $(BENCH_ARGS)
 
 clean: ## remove what was built
 	@rm -rf build

@@ -9,17 +9,16 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/weir-lb/weir/registrar/wire"
+	"github.com/weir-lb/weir/test/bench/machine"
 )
 
 // policies are measured in this order.
@@ -94,7 +93,7 @@ func run(j job) (result, error) {
 
 func report(rounds int, long time.Duration) error {
 	fmt.Printf("# %s\n# ns of a load that depends on the last one, from 256 KiB: %.1f, from 32 MiB: %.1f\n",
-		machine(), latency(256<<10), latency(32<<20))
+		machine.Describe(), latency(256<<10), latency(32<<20))
 	fmt.Printf("%-6s %-28s %12s %12s %12s %9s\n", "policy", "operations/s at", "1k", "10k", "100k", "1k/100k")
 	for i := range policies() {
 		if err := reportPolicy(i, rounds, long); err != nil {
@@ -147,20 +146,4 @@ func shortName(p wire.Policy) string {
 		wire.PolicyWeightedRandom: "WRAND", wire.PolicyPriority: "PRIO", wire.PolicyLeastUsed: "LU",
 		wire.PolicyLeastUsedWithDegradation: "LUD", wire.PolicyPriorityLeastUsed: "PLU", wire.PolicyRandomizedLeastUsed: "RLU",
 	}[p.Type]
-}
-
-// machine is the processor's name, the kernel's version and the load.
-func machine() string {
-	model := "unknown processor"
-	if f, err := os.Open("/proc/cpuinfo"); err == nil {
-		defer f.Close()
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
-				model = strings.TrimSpace(value)
-			}
-		}
-	}
-	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	load, _ := os.ReadFile("/proc/loadavg")
-	return fmt.Sprintf("%s, Linux %s, load average %s", model, strings.TrimSpace(string(release)), strings.TrimSpace(string(load)))
 }
