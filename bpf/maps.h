@@ -9,7 +9,7 @@
 
 #include "types.h"
 
-#define SELECTION_SLOTS 65537 /* prime, as Maglev's tables need */
+#define SELECTION_SLOTS 65537 /* unless the service has another number */
 #define SELECTION_CELLS ((SELECTION_SLOTS + CELL_SLOTS - 1) / CELL_SLOTS)
 #define MAX_SERVICES 16384
 #define MAX_ELEMENTS 65536 /* rows are 16 bits wide in flows */
@@ -43,7 +43,7 @@ struct {
 struct selection {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SELECTION_CELLS);
-	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP); /* of any size */
 	__type(key, __u32);
 	__uint(value_size, sizeof(struct selection_cell));
 };

@@ -46,7 +46,7 @@ func (s *Steering) adoptServices(services []Service) (map[uint16]use, error) {
 		case at.Kind != serviced:
 		case slices.Contains(services, service):
 			s.services[service] = uint16(row)
-			s.options[uint16(row)] = Options{Mode: Mode(at.Mode), TunnelPort: fromBE16(at.TunnelPort)}
+			s.options[uint16(row)] = Options{Mode: Mode(at.Mode), TunnelPort: fromBE16(at.TunnelPort), Slots: int(at.Slots)}
 			used[uint16(row)] = use{service, serviced}
 		default:
 			if err := s.removeService(service, uint16(row)); err != nil {
@@ -60,6 +60,9 @@ func (s *Steering) adoptServices(services []Service) (map[uint16]use, error) {
 func (s *Steering) removeService(service Service, row uint16) error {
 	s.endpoints.remove(s.endpoints.endpoint(service, serviced, row))
 	if err := s.maps.Services.Put(uint32(row), bpf.WeirService{}); err != nil {
+		return fmt.Errorf("remove service %s, which is no longer configured: %w", service, err)
+	}
+	if err := s.deselect(row); err != nil {
 		return fmt.Errorf("remove service %s, which is no longer configured: %w", service, err)
 	}
 	return nil
@@ -129,13 +132,13 @@ func (s *Steering) addServices(services []Service, used map[uint16]use) error {
 	return nil
 }
 
-// addService gives a service a row and an empty selection.
+// addService gives a service a row. Without a selection table it has no elements.
 func (s *Steering) addService(service Service, used map[uint16]use) error {
 	row, err := freeRow(s.maps, used)
 	if err != nil {
 		return err
 	}
-	if err := s.swap(row, nil); err != nil {
+	if err := s.deselect(row); err != nil { // of an agent that ended before it was removed
 		return err
 	}
 	if err := writeService(s.maps, row, service, serviced, Options{}); err != nil {
@@ -157,7 +160,7 @@ func freeRow(m *bpf.WeirMaps, used map[uint16]use) (uint16, error) {
 
 func writeService(m *bpf.WeirMaps, row uint16, service Service, kind uint8, o Options) error {
 	err := m.Services.Put(uint32(row), bpf.WeirService{
-		Addr: address(service.VIP.Addr()), Port: be16(service.VIP.Port()), Protocol: service.Protocol, Kind: kind, Slots: SelectionSlots,
+		Addr: address(service.VIP.Addr()), Port: be16(service.VIP.Port()), Protocol: service.Protocol, Kind: kind, Slots: uint32(o.slots()),
 		Mode: uint8(o.Mode), TunnelPort: o.tunnelPort(),
 	})
 	if err != nil {

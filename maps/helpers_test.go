@@ -35,13 +35,18 @@ func newBareMaps(t *testing.T) *bpf.WeirMaps {
 	return newMapsOf(t, testBuckets)
 }
 
-func newMapsOf(t *testing.T, flowBuckets uint32) *bpf.WeirMaps {
+func newMapsOf(t testing.TB, flowBuckets uint32) *bpf.WeirMaps {
 	t.Helper()
-	spec := newSpec(t)
-	for name, entries := range map[string]uint32{
+	return newMapsSized(t, map[string]uint32{
 		"flows": flowBuckets, "flow_clients": flowBuckets, "elements": testRows, "services": testServices, "selections": testServices,
 		"endpoints": testPlaces,
-	} {
+	})
+}
+
+func newMapsSized(t testing.TB, entries map[string]uint32) *bpf.WeirMaps {
+	t.Helper()
+	spec := newSpec(t)
+	for name, entries := range entries {
 		spec.Maps[name].MaxEntries = entries
 	}
 	var m bpf.WeirMaps
@@ -50,7 +55,7 @@ func newMapsOf(t *testing.T, flowBuckets uint32) *bpf.WeirMaps {
 	return &m
 }
 
-func newSpec(t *testing.T) *ebpf.CollectionSpec {
+func newSpec(t testing.TB) *ebpf.CollectionSpec {
 	t.Helper()
 	require.Need(t, require.Root, require.BPF)
 	spec, err := bpf.LoadWeir()
@@ -58,7 +63,7 @@ func newSpec(t *testing.T) *ebpf.CollectionSpec {
 	return spec
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

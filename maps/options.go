@@ -4,7 +4,9 @@ package maps
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weir-lb/weir/bpf"
 )
@@ -47,6 +49,7 @@ func (m Mode) String() string {
 type Options struct {
 	Mode       Mode
 	TunnelPort uint16 // GUE: the UDP port at the elements; 0: GUEPort
+	Slots      int    // of its selection table, MinSlots to MaxSlots; 0: SelectionSlots
 }
 
 // tunnelPort is what the rows hold.
@@ -57,22 +60,47 @@ func (o Options) tunnelPort() uint16 {
 	return be16(cmp.Or(o.TunnelPort, GUEPort))
 }
 
-// Configure changes how a service is served, for the packets from now on.
+func (o Options) slots() int { return cmp.Or(o.Slots, SelectionSlots) }
+
+// Configure changes how a service is served, for the packets from now on. The selection has its new
+// number of slots when it returns; meanwhile no packet asks for a slot that the table does not have.
 func (s *Steering) Configure(service Service, o Options) error {
 	id, ok := s.services[service]
 	if !ok {
 		return fmt.Errorf("configure %s: not a service", service)
 	}
+	o.Slots = o.slots()
 	was := s.options[id]
 	if was == o {
 		return nil
 	}
 	s.options[id] = o
-	if err := s.writeOptions(service, id); err != nil {
-		s.options[id] = was // so that the same again tries again
-		return err
+	steps := []func() error{func() error { return s.writeOptions(service, id) }}
+	switch {
+	case o.Slots > was.slots():
+		steps = slices.Insert(steps, 0, func() error { return s.reselect(id) })
+	case o.Slots < was.slots():
+		steps = append(steps, func() error { return s.reselect(id) })
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			s.options[id] = was // so that the same again tries again
+			return err
+		}
 	}
 	return nil
+}
+
+// reselect builds the service's table of what the rows say.
+func (s *Steering) reselect(id uint16) error {
+	var candidates []candidate
+	for key, row := range s.rows {
+		if key.service == id && row.State == Active && row.Weight > 0 {
+			candidates = append(candidates, candidate{row: row.Index, pe: row.PE, addr: row.Addr, weight: row.Weight})
+		}
+	}
+	var table tableSwap
+	return errors.Join(s.build(&table, id, candidates), s.swap(&table))
 }
 
 // writeOptions writes the rows of the service and of its elements as they are to be.

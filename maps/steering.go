@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/cilium/ebpf"
-
 	"github.com/weir-lb/weir/bpf"
 )
 
@@ -72,8 +70,9 @@ type Steering struct {
 	servers   map[Service]int // how many rows answer from there
 	free      []uint16        // unused rows, the lowest last
 	retired   map[uint16]bool // rows that flows may still name
-	applied   map[uint16][]candidate
+	applied   map[uint16]selected
 	hops      map[netip.Addr]Hop // by which elements are reached
+	builder   tableBuilder
 	table     []uint16
 }
 
@@ -86,7 +85,7 @@ func OpenSteering(m *bpf.WeirMaps, services []Service) (*Steering, error) {
 	}
 	s := &Steering{
 		maps: m, endpoints: endpoints, services: map[Service]uint16{}, options: map[uint16]Options{}, rows: map[rowKey]Row{}, servers: map[Service]int{},
-		retired: map[uint16]bool{}, applied: map[uint16][]candidate{}, table: make([]uint16, SelectionSlots),
+		retired: map[uint16]bool{}, applied: map[uint16]selected{},
 	}
 	if err := s.adopt(services); err != nil {
 		return nil, errors.Join(err, endpoints.Close())
@@ -131,40 +130,6 @@ func (s *Steering) Rows(service Service) []Row {
 	}
 	slices.SortFunc(rows, func(a, b Row) int { return int(a.Index) - int(b.Index) })
 	return rows
-}
-
-// Apply makes elements all that the service has. Elements that take no more flows are marked
-// first, so that the old table already avoids them; new rows are written before the table is
-// swapped, and rows that elements does not name are freed after it. ErrFull leaves out the
-// elements that found no row, and applies the others.
-func (s *Steering) Apply(service Service, elements []Element) error {
-	id, ok := s.services[service]
-	if !ok {
-		return fmt.Errorf("apply to %s: not a service", service)
-	}
-	wanted := map[rowKey]bool{}
-	var candidates []candidate
-	var errs []error
-	for _, e := range elements {
-		row, err := s.put(service, id, e)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		wanted[rowKey{id, e.PE, e.Addr}] = true
-		if e.State == Active && e.Weight > 0 {
-			candidates = append(candidates, candidate{row: row, pe: e.PE, addr: e.Addr, weight: e.Weight})
-		}
-	}
-	if err := s.swap(id, candidates); err != nil {
-		return errors.Join(append(errs, err)...)
-	}
-	for key := range maps.Clone(s.rows) {
-		if key.service == id && !wanted[key] {
-			errs = append(errs, s.retire(service, key))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // put writes the element's row if it differs from what is there, and returns its index.
@@ -233,30 +198,5 @@ func (s *Steering) writeRow(service Service, id uint16, row Row, state uint8) er
 	if err != nil {
 		return fmt.Errorf("write element %s: %w", row.Addr, err)
 	}
-	return nil
-}
-
-// swap builds the service's table and puts it in place of the old one, whole, unless the
-// candidates are those of the table that is there.
-func (s *Steering) swap(service uint16, candidates []candidate) error {
-	slices.SortFunc(candidates, byElement)
-	if old, ok := s.applied[service]; ok && slices.Equal(old, candidates) {
-		return nil
-	}
-	fill(s.table, candidates)
-	inner, err := ebpf.NewMap(&ebpf.MapSpec{
-		Name: "selection", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(cellSize), MaxEntries: uint32(selectionCells), Flags: bpfMmapable,
-	})
-	if err != nil {
-		return fmt.Errorf("create a selection table: %w", err)
-	}
-	defer inner.Close()
-	if err := writeTable(inner, s.table); err != nil {
-		return err
-	}
-	if err := s.maps.Selections.Put(uint32(service), inner); err != nil {
-		return fmt.Errorf("swap in a selection table: %w", err)
-	}
-	s.applied[service] = candidates
 	return nil
 }

@@ -41,6 +41,7 @@ type ServiceConfig struct {
 	Pool     wire.PoolHandle
 	Mode     maps.Mode // how packets reach the elements
 	GUEPort  uint16    // maps.GUE: the UDP port at the elements, 1-65535; 0: maps.GUEPort
+	Slots    int       // of its selection table, maps.MinSlots-maps.MaxSlots; 0: maps.SelectionSlots
 }
 
 func (c ServiceConfig) isIPv6() bool { return c.VIP.Is6() }

@@ -17,7 +17,7 @@ func TestLoadConfigFaults(t *testing.T) {
 			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, services, tunnel_source"}},
 		{"unknown key inside", "protocol: tcp", "protcol: tcp", []string{
 			"edge.yaml:10: services[0].protocol: is missing: tcp or udp",
-			"edge.yaml:12: services[0].protcol: unknown key; known here: gue_port, mode, pool, port, protocol, vip"}},
+			"edge.yaml:12: services[0].protcol: unknown key; known here: gue_port, mode, pool, port, protocol, slots, vip"}},
 		{"unknown key in a flow mapping", "", "flows: {maximum: 1}",
 			[]string{"edge.yaml:14: flows.maximum: unknown key; known here: closing, max, tcp_idle, udp_idle"}},
 		{"merge keys are no keys", "", "flows: {<<: {max: 2000}}",
@@ -60,6 +60,7 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"relative path", "", "bpf: weir", []string{`edge.yaml:14: bpf: "weir" is not an absolute path`}},
 
 		{"port too large", "port: 80", "port: 65536", []string{"edge.yaml:11: services[0].port: 65536 is not between 1 and 65535"}},
+		{"few slots", "port: 80", "port: 80\n    slots: 250", []string{"edge.yaml:12: services[0].slots: 250 is not between 251 and 1048576"}},
 		{"negative", "", "flows: {max: -1}", []string{"edge.yaml:14: flows.max: -1 is not between 1024 and 67108864"}},
 		{"past 64 bits", "", "flows: {max: 99999999999999999999}",
 			[]string{"edge.yaml:14: flows.max: 99999999999999999999 is not between 1024 and 67108864"}},

@@ -54,6 +54,7 @@ func (d decoder) service(s *ServiceConfig) config.Parser {
 		"pool":     d.Pool(&s.Pool),
 		"mode":     config.OneOf(d.Decoder, &s.Mode, "a way to forward", maps.NAT, maps.DSR, maps.IPIP, maps.GUE),
 		"gue_port": config.Number(d.Decoder, &s.GUEPort, 1, math.MaxUint16),
+		"slots":    config.Number(d.Decoder, &s.Slots, maps.MinSlots, maps.MaxSlots),
 	})
 }
 

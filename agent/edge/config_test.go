@@ -51,7 +51,7 @@ const full = `registrar:
 interfaces: [front0]
 services:
   - {vip: 10.0.100.1, port: 80, protocol: tcp, pool: web}
-  - {vip: "2001:db8::1", port: 80, protocol: tcp, pool: web, mode: nat}
+  - {vip: "2001:db8::1", port: 80, protocol: tcp, pool: web, mode: nat, slots: 251}
   - {vip: 10.0.100.1, port: 53, protocol: udp, pool: dns, mode: dsr}
   - {vip: 10.0.100.2, port: 80, protocol: tcp, pool: web, mode: ipip}
   - {vip: 10.0.100.3, port: 80, protocol: tcp, pool: web, mode: gue, gue_port: 5555}
@@ -107,11 +107,11 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 		},
 		Interfaces: []string{"front0"},
 		Services: []ServiceConfig{
-			{netip.MustParseAddr("10.0.100.1"), 80, wire.ProtocolTCP, "web", maps.NAT, 0},
-			{netip.MustParseAddr("2001:db8::1"), 80, wire.ProtocolTCP, "web", maps.NAT, 0},
-			{netip.MustParseAddr("10.0.100.1"), 53, wire.ProtocolUDP, "dns", maps.DSR, 0},
-			{netip.MustParseAddr("10.0.100.2"), 80, wire.ProtocolTCP, "web", maps.IPIP, 0},
-			{netip.MustParseAddr("10.0.100.3"), 80, wire.ProtocolTCP, "web", maps.GUE, 5555},
+			{VIP: netip.MustParseAddr("10.0.100.1"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web"},
+			{VIP: netip.MustParseAddr("2001:db8::1"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.NAT, Slots: 251},
+			{VIP: netip.MustParseAddr("10.0.100.1"), Port: 53, Protocol: wire.ProtocolUDP, Pool: "dns", Mode: maps.DSR},
+			{VIP: netip.MustParseAddr("10.0.100.2"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.IPIP},
+			{VIP: netip.MustParseAddr("10.0.100.3"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.GUE, GUEPort: 5555},
 		},
 		TunnelSource:    []netip.Addr{netip.MustParseAddr("10.0.20.254"), netip.MustParseAddr("2001:db8::254")},
 		Guard:           GuardConfig{9, 10, 11, 12},

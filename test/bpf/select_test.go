@@ -17,8 +17,6 @@ import (
 	"github.com/weir-lb/weir/test/packet"
 )
 
-const slots = 65537
-
 // flowHash is what the program is to compute: the addresses and ports as they lie in the packet,
 // read as words of this machine, the source before the destination, the protocol last.
 func flowHash(key [2]uint64, p packet.Packet) uint64 {
@@ -35,67 +33,67 @@ func word16(port uint16) uint64 {
 	return uint64(binary.NativeEndian.Uint16([]byte{byte(port >> 8), byte(port)}))
 }
 
-// maglev is the table of elements of weight 1 by the paper (Eisenbud et al. 2016, 3.4), given
-// each element's permutation: they take turns, in the order of their addresses.
-func maglev(elements []maps.Row) []netip.AddrPort {
-	table := make([]netip.AddrPort, slots)
-	next := make([]int, len(elements))
-	for filled := 0; ; {
-		for i, e := range elements {
-			for offset, skip := permutation(e); ; {
-				slot := (offset + next[i]*skip) % slots
-				next[i]++
-				if !table[slot].IsValid() {
-					table[slot] = e.Addr
-					break
-				}
-			}
-			if filled++; filled == slots {
-				return table
-			}
+// selection is the service's table, as addresses of elements. That it is the right one is a test of package maps.
+func (f *fixture) selection(s maps.Service) []netip.AddrPort {
+	f.Helper()
+	at := map[uint16]netip.AddrPort{}
+	for _, row := range f.steering.Rows(s) {
+		at[row.Index] = row.Addr
+	}
+	var inner *ebpf.Map
+	must(f, f.maps.Selections.Lookup(uint32(f.serviceRow(s)), &inner))
+	defer inner.Close()
+	var table []netip.AddrPort
+	for cell := range inner.MaxEntries() {
+		var c bpf.WeirSelectionCell
+		must(f, inner.Lookup(cell, &c))
+		for _, row := range c.Elements {
+			table = append(table, at[row])
 		}
 	}
+	return table
 }
 
-// permutation is package maps' choice of offset and skip, written anew: FNV-1a of 128 bits over
-// address (of 16 bytes), port and PE identifier in network byte order, each half through MurmurHash3's fmix64.
-func permutation(e maps.Row) (offset, skip int) {
-	high, low := uint64(0x6c62272e07bb0142), uint64(0x62b821756295c58d)
-	ip := e.Addr.Addr().As16()
-	for _, b := range binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(ip[:], uint32(e.Addr.Port())), e.PE) {
-		low ^= uint64(b)
-		carry, product := mul64(low, 0x13b) // the prime is 2^88 + 0x13b
-		high, low = high*0x13b+carry+low<<24, product
+// serviceRow is the service's row in the kernel.
+func (f *fixture) serviceRow(s maps.Service) uint16 {
+	f.Helper()
+	for row := range f.maps.Services.MaxEntries() {
+		var at bpf.WeirService
+		must(f, f.maps.Services.Lookup(row, &at))
+		if at.Kind != 0 && addressOf(at.Addr) == s.VIP.Addr() && at.Protocol == s.Protocol && at.Port == uint16(word16(s.VIP.Port())) {
+			return uint16(row)
+		}
 	}
-	fmix64 := func(k uint64) uint64 {
-		k = (k ^ k>>33) * 0xff51afd7ed558ccd
-		k = (k ^ k>>33) * 0xc4ceb9fe1a85ec53
-		return k ^ k>>33
-	}
-	return int(fmix64(high) % slots), int(fmix64(low)%(slots-1)) + 1
+	f.Fatalf("%s has no row", s)
+	return 0
 }
 
-// mul64 is the 128 bits of a product, by schoolbook on halves; b is small.
-func mul64(a, b uint64) (high, low uint64) {
-	middle := (a>>32)*b + (a&0xffffffff)*b>>32
-	return middle >> 32, a * b
+// addressOf is an address as it lies in the kernel's memory.
+func addressOf(a bpf.WeirAddress) netip.Addr {
+	var b [16]byte
+	binary.NativeEndian.PutUint64(b[:8], a.Half[0])
+	binary.NativeEndian.PutUint64(b[8:], a.Half[1])
+	return netip.AddrFrom16(b).Unmap()
 }
 
-// Which element a flow gets follows from the key, the flow and the elements alone: the hash, the
-// slot, the table. All three are computed here by other code.
+// Which element a flow gets follows from the key, the flow and the table alone: the hash and the slot are
+// computed here by other code.
 func TestSelectionAgreesWithModel(t *testing.T) {
 	f := newFixture(t)
 	key := [2]uint64{0x0123456789abcdef, 0xfedcba9876543210}
 	f.change(func(p *bpf.WeirParameters) { p.SelectKey = key })
 	f.pool(web(), "10.0.20.1:8080", "10.0.20.2:8080", "10.0.20.3:8080", "10.0.20.4:8080", "10.0.20.5:8080", "10.0.20.6:8080", "10.0.20.7:8080")
 	f.pool(dns(), "10.0.20.1:53", "10.0.20.2:53", "10.0.20.8:53")
-	tables := map[string][]netip.AddrPort{vip: maglev(f.steering.Rows(web())), vipDNS: maglev(f.steering.Rows(dns()))}
+	const few = 1009
+	must(t, f.steering.Configure(dns(), maps.Options{Slots: few}))
+	tables := map[string][]netip.AddrPort{vip: f.selection(web()), vipDNS: f.selection(dns())}
+	slots := map[string]uint64{vip: maps.SelectionSlots, vipDNS: few}
 	random := rand.New(rand.NewPCG(7, 8))
 	for range 1500 {
 		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 64 + byte(random.UintN(60)), byte(random.Uint32()), byte(random.Uint32())}), uint16(1+random.UintN(65535)))
 		for _, p := range []packet.Packet{tcp(from.String(), vip, packet.SYN, ""), packet.NewUDP(from.String(), vipDNS, []byte("q"))} {
 			p = fromClient(p)
-			slot := flowHash(key, p) & math.MaxUint32 * slots >> 32
+			slot := flowHash(key, p) & math.MaxUint32 * slots[p.Dst.String()] >> 32
 			want := toElement(p, tables[p.Dst.String()][slot].String())
 			f.expect(spec{fmt.Sprintf("%s, slot %d", p.Src, slot), "cl", p.Frame(), "steer_forward", redirect, want.Frame()})
 		}
