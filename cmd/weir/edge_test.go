@@ -36,7 +36,7 @@ func TestEdgeCheck(t *testing.T) {
 	}{
 		{"good", edgeYAML, outcome{0, "edge.yaml: ok\n", ""}},
 		{"two faults", strings.Replace(edgeYAML, "10.0.100.1", "10.0.100", 1) + "recovery: soon\n", outcome{2, "", bad +
-			`edge.yaml:8: services[0].vip: "10.0.100" is not an IPv4 address` + "\n" +
+			`edge.yaml:8: services[0].vip: "10.0.100" is not an IP address` + "\n" +
 			`edge.yaml:9: recovery: "soon" is not a duration, such as 500ms, 10s or 2h` + "\n"}},
 	}
 	for _, tt := range tests {

@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/weir-lb/weir/agent/pe"
+	"github.com/weir-lb/weir/agent/pe/receive"
 	"github.com/weir-lb/weir/registrar/transport/psk"
 )
 
@@ -50,6 +52,14 @@ Measurements are smoothed. A change of 5 % or more is reported within a second,
 by registering again, a smaller one within 30 s. When one fails the last load
 stays, after 3 failures in a row it counts as full until one succeeds.
 
+Gateways that forward to this server by another mode than nat (root only):
+  --receive ipip        packets come in IP packets, of either family
+  --receive gue         packets come in UDP datagrams to --gue-port
+  --receive dsr         packets come as they are
+  --vip ADDRESS         the services' address, which the server must listen at,
+                        or at all: it is added to the loopback interface
+All of it is taken back at the end. One weir pe of a host receives, for all VIPs.
+
 Signals:
   SIGTERM, SIGINT   leave the pool, stay for --drain, exit with status 0;
                     a second one ends the drain
@@ -60,7 +70,7 @@ Log lines on stderr: registered, deregistered, "connection lost", rejected,
 
 // runPE is weir pe.
 func runPE(ctx context.Context, args []string, env env) error {
-	cfg, err := parsePE(args, env)
+	cfg, receiving, err := parsePE(args, env)
 	if err != nil {
 		return err
 	}
@@ -71,27 +81,40 @@ func runPE(ctx context.Context, args []string, env env) error {
 	signal.Notify(nudge, syscall.SIGHUP)
 	defer signal.Stop(nudge)
 	cfg.Nudge, cfg.Again = nudge, env.again
-	return pe.Run(ctx, cfg)
+	if receiving == nil {
+		return pe.Run(ctx, cfg)
+	}
+	// From before the first registration until after the drain.
+	receiver, err := receive.Open(*receiving)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pe.Run(ctx, cfg), receiver.Close())
 }
 
-// parsePE reads the flags, and then the key file that they name.
-func parsePE(args []string, env env) (pe.Config, error) {
+// parsePE reads the flags, and then the key file that they name. Without --receive there is no
+// configuration for it.
+func parsePE(args []string, env env) (pe.Config, *receive.Config, error) {
 	f := newPEFlags(env)
 	if err := parseFlags(f.set, args); err != nil {
-		return pe.Config{}, err
+		return pe.Config{}, nil, err
 	}
 	cfg, err := f.config(env)
 	if err != nil {
-		return pe.Config{}, usagef("%w; weir pe --help lists the flags", err)
+		return pe.Config{}, nil, usagef("%w; weir pe --help lists the flags", err)
+	}
+	receiving, err := f.receive.config(&cfg)
+	if err != nil {
+		return pe.Config{}, nil, usagef("%w; weir pe --help lists the flags", err)
 	}
 	if cfg.Plain {
-		return cfg, nil
+		return cfg, receiving, nil
 	}
 	if cfg.Keys, err = psk.LoadKeys(f.keyFile); err != nil {
-		return pe.Config{}, err
+		return pe.Config{}, nil, err
 	}
 	if !cfg.Keys.Has(cfg.Identity) {
-		return pe.Config{}, fmt.Errorf("%s has no key for identity %q; add the line that the registrar's key file has", f.keyFile, cfg.Identity)
+		return pe.Config{}, nil, fmt.Errorf("%s has no key for identity %q; add the line that the registrar's key file has", f.keyFile, cfg.Identity)
 	}
-	return cfg, nil
+	return cfg, receiving, nil
 }

@@ -34,6 +34,7 @@ type peFlags struct {
 	service    uint64
 	policy     *policyFlags
 	load       *loadFlags
+	receive    *receiveFlags
 	id         string
 	life       time.Duration
 	drain      time.Duration
@@ -58,6 +59,7 @@ func newPEFlags(env env) *peFlags {
 	s.Uint64Var(&f.service, "service-code", 0, "the service code of --serve dccp://…, a `number`")
 	f.policy = newPolicyFlags(s)
 	f.load = newLoadFlags(s)
+	f.receive = newReceiveFlags(s)
 	s.StringVar(&f.id, "id", "", "the PE `identifier`, such as 0x00c0ffee; a random one if not given")
 	s.DurationVar(&f.life, "life", 10*time.Minute, "how long a registration lasts if not renewed: a `duration` in whole seconds")
 	s.DurationVar(&f.drain, "drain", 30*time.Second, "a `duration` to stay after leaving the pool, for established flows")

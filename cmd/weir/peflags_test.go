@@ -89,6 +89,15 @@ func TestPEFlagsThatAreWrong(t *testing.T) {
 		{[]string{"--check", "ftp://10.0.0.11/"}, `--check "ftp://10.0.0.11/" is not http://…, https://… or tcp://HOST:PORT`},
 		{[]string{"--check", "tcp://10.0.0.11"}, `--check "tcp://10.0.0.11" is not http://…, https://… or tcp://HOST:PORT`},
 		{[]string{"--check", "http://"}, `--check "http://" is not http://…, https://… or tcp://HOST:PORT`},
+		{[]string{"--vip", "10.0.100.1"}, `--vip and --interface need --receive`},
+		{[]string{"--interface", "eth0"}, `--vip and --interface need --receive`},
+		{[]string{"--receive", "nat", "--vip", "10.0.100.1"}, `--receive "nat" is not ipip, gue or dsr`},
+		{[]string{"--receive", "ipip"}, `--receive needs --vip: what this server answers for`},
+		{[]string{"--receive", "dsr", "--vip", "10.0.100.1,web"}, `--vip "web" is not an address of a service`},
+		{[]string{"--receive", "dsr", "--vip", "127.0.0.1"}, `--vip "127.0.0.1" is not an address of a service`},
+		{[]string{"--receive", "dsr", "--vip", "10.0.0.11"}, `--vip 10.0.0.11 is where this server is found (--serve); a VIP is the services' own address`},
+		{[]string{"--receive", "ipip", "--vip", "10.0.100.1", "--gue-port", "6081"}, `--gue-port needs --receive gue`},
+		{[]string{"--receive", "gue", "--vip", "10.0.100.1", "--gue-port", "65536"}, `--gue-port 65536 is not from 1 to 65535`},
 		{[]string{"--log-level", "loud"}, `invalid value "loud" for --log-level: slog: level string "loud": unknown name`},
 		{[]string{"--port", "1"}, `unknown flag --port`},
 		{[]string{"--drain"}, `--drain needs a value`},
@@ -110,7 +119,7 @@ func TestPERegistrarIsMissing(t *testing.T) {
 }
 
 func TestPEFlagsBecomeAConfiguration(t *testing.T) {
-	cfg, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey),
+	cfg, _, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey),
 		"--registrar", "edge-2.example:4000,2001:db8::1", "--registrar", "[2001:db8::2]:5000",
 		"--serve", "udp://10.0.0.11:53", "--policy", "wrr", "--weight", "3", "--id", "0x00c0ffee",
 		"--life", "90s", "--drain", "0", "--attempts", "4", "--check-interval", "500ms", "--check", "tcp://10.0.0.11:53",
@@ -140,7 +149,7 @@ func TestPEDefaults(t *testing.T) {
 	path := keyFile(t, "pe-1:"+testKey)
 	seen := map[wire.PEID]bool{}
 	for range 3 {
-		cfg, err := parsePE(peArgs(path), env{stderr: io.Discard})
+		cfg, _, err := parsePE(peArgs(path), env{stderr: io.Discard})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +189,7 @@ func TestPEKeyFileFaults(t *testing.T) {
 }
 
 func TestPEPlainOverSCTP(t *testing.T) {
-	cfg, err := parsePE([]string{"--pool", "web", "--registrar", "10.0.0.1,[2001:db8::2]:5000", "--plain", "--transport", "sctp",
+	cfg, _, err := parsePE([]string{"--pool", "web", "--registrar", "10.0.0.1,[2001:db8::2]:5000", "--plain", "--transport", "sctp",
 		"--local", "10.0.0.11,10.0.1.11", "--local", "2001:db8::11", "--serve", "sctp://10.0.0.11,10.0.1.11,[2001:db8::11]:7", "--control-channel",
 		"--multicast", "239.0.0.50:3863", "--multicast-interface", "lo", "--id", "7"}, env{stderr: io.Discard})
 	if err != nil {
@@ -212,7 +221,7 @@ func TestPEServes(t *testing.T) {
 		{[]string{"--serve", "dccp://10.0.0.11:5", "--service-code", "0x66"}, wire.Transport{Protocol: wire.ProtocolDCCP, Port: 5, ServiceCode: 0x66, Addrs: at}},
 		{[]string{"--serve", "sctp://10.0.0.11:5"}, wire.Transport{Protocol: wire.ProtocolSCTP, Port: 5, Addrs: at}},
 	} {
-		cfg, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey), test.flags...), env{stderr: io.Discard})
+		cfg, _, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey), test.flags...), env{stderr: io.Discard})
 		if err != nil || !reflect.DeepEqual(cfg.User, test.want) {
 			t.Errorf("%v: %+v, %v, want %+v", test.flags, cfg.User, err, test.want)
 		}
@@ -221,7 +230,7 @@ func TestPEServes(t *testing.T) {
 
 func TestPEFindsRegistrarsByMulticastAlone(t *testing.T) {
 	args := peArgs(keyFile(t, "pe-1:"+testKey), "--multicast", "224.0.1.185:3863")
-	cfg, err := parsePE(append(args[:2:2], args[4:]...), env{stderr: io.Discard}) // without --registrar
+	cfg, _, err := parsePE(append(args[:2:2], args[4:]...), env{stderr: io.Discard}) // without --registrar
 	if err != nil || len(cfg.Registrars) != 0 || cfg.Multicast.Group.Port() != 3863 {
 		t.Errorf("registrars %v, group %v, error %v", cfg.Registrars, cfg.Multicast.Group, err)
 	}

@@ -46,12 +46,12 @@ func TestPELoadFlagsThatAreWrong(t *testing.T) {
 
 func TestPELoad(t *testing.T) {
 	for _, source := range []string{"cpu", "cpu:/sys/fs/cgroup/a", "exec:echo 5", "http:http://127.0.0.1/l", "http:https://[::1]/l", "http://a/", "https://a/"} {
-		cfg, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey), "--policy", "lud", "--load", source), env{stderr: io.Discard})
+		cfg, _, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey), "--policy", "lud", "--load", source), env{stderr: io.Discard})
 		if err != nil || cfg.Load == nil || cfg.LoadInterval != 2*time.Second {
 			t.Errorf("%s: load nil: %v, interval %v, error %v", source, cfg.Load == nil, cfg.LoadInterval, err)
 		}
 	}
-	cfg, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey), "--policy", "rlu", "--load", "exec:printf %s\t12.5", "--load-interval", "5s"), env{stderr: io.Discard})
+	cfg, _, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey), "--policy", "rlu", "--load", "exec:printf %s\t12.5", "--load-interval", "5s"), env{stderr: io.Discard})
 	if err != nil || cfg.LoadInterval != 5*time.Second {
 		t.Fatalf("interval %v, error %v", cfg.LoadInterval, err)
 	}

@@ -70,7 +70,7 @@ func TestPEPolicies(t *testing.T) {
 		{[]string{"--policy", "plu", "--degradation", "100"}, 0x40000003, []byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}},
 		{[]string{"--policy", "rlu", "--load-value", "20"}, 0x40000004, []byte{0x33, 0x33, 0x33, 0x33}},
 	} {
-		cfg, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey), test.flags...), env{stderr: io.Discard})
+		cfg, _, err := parsePE(peArgs(keyFile(t, "pe-1:"+testKey), test.flags...), env{stderr: io.Discard})
 		if want := (wire.Policy{Type: test.number, Data: test.data}); err != nil || !reflect.DeepEqual(cfg.Policy, want) {
 			t.Errorf("%v: %+v (%v), want %+v", test.flags, cfg.Policy, err, want)
 		}
