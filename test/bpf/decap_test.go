@@ -33,10 +33,10 @@ func newReceiver(t testing.TB, guePort uint16) *receiver {
 	must(t, spec.LoadAndAssign(&r.objects, nil))
 	t.Cleanup(func() { must(t, r.objects.Close()) })
 	for _, s := range []string{vip, vip6} {
-		must(t, r.objects.Vips.Put(addressOf(s), uint8(1)))
+		must(t, r.objects.Vips.Put(sixteen(s), uint8(1)))
 	}
 	for _, s := range []string{element41, element61} {
-		must(t, r.objects.Locals.Put(addressOf(s), uint8(1)))
+		must(t, r.objects.Locals.Put(sixteen(s), uint8(1)))
 	}
 	return r
 }
@@ -47,7 +47,7 @@ func networkOrder(port uint16) uint16 {
 	return binary.NativeEndian.Uint16(b[:])
 }
 
-func addressOf(s string) netip.Addr { return netip.AddrFrom16(addrPort(s).Addr().As16()) }
+func sixteen(s string) netip.Addr { return netip.AddrFrom16(addrPort(s).Addr().As16()) }
 
 var receiptNames = [...]string{"other", "taken", "strange", "malformed", "congested"}
 
