@@ -130,9 +130,10 @@ static __always_inline struct element *element_row(__u16 row)
 	return bpf_map_lookup_elem(&elements, &index);
 }
 
-static __always_inline int element_is(const struct element *e, const struct address *addr, __be16 port)
+/* Whether the way back of the element's flows is by us, from this place. */
+static __always_inline int answers_from(const struct element *e, const struct address *addr, __be16 port)
 {
-	return e && e->port == port && same_address(&e->addr, addr);
+	return e && e->mode == MODE_NAT && e->port == port && same_address(&e->addr, addr);
 }
 
 /* Whether flows to the two elements could not be told from each other on the way back. */
@@ -140,7 +141,7 @@ static __always_inline int same_server(__u16 row, __u16 other)
 {
 	const struct element *a = element_row(row), *b = element_row(other);
 
-	return a && b && a->mode == MODE_NAT && b->mode == MODE_NAT && element_is(a, &b->addr, b->port);
+	return b && b->mode == MODE_NAT && answers_from(a, &b->addr, b->port);
 }
 
 /* The flow of the client that the packet is to, at the element that it is from. */
@@ -157,7 +158,7 @@ static __always_inline struct found flow_return(const struct packet *p, __u64 ke
 #pragma unroll
 		for (int i = 0; i < FLOW_WAYS; i++) {
 			if (flow_read(&b->ways[i], key, &found.word) &&
-			    element_is(element_row(WORD_ELEMENT(found.word)), &p->src, p->sport)) {
+			    answers_from(element_row(WORD_ELEMENT(found.word)), &p->src, p->sport)) {
 				found.flow = &b->ways[i];
 				return found;
 			}

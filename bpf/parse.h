@@ -73,6 +73,7 @@ enum parsed {
 	PARSED_OTHER,     /* not IP, or a protocol without ports */
 	PARSED_FRAGMENT,  /* a later fragment: no ports */
 	PARSED_MALFORMED, /* truncated, or lengths that contradict each other */
+	PARSED_UNREADABLE, /* the stack may find ports in it, and we do not */
 };
 
 static __always_inline int has_ports(__u8 protocol)
@@ -175,11 +176,13 @@ __noinline __u32 skip_tags(struct xdp_md *ctx)
 	return (__u32)tag->next << 16 | (sizeof(struct ethhdr) + 2 * sizeof(*tag));
 }
 
-#define SKIPPED_FIRST 0x1000000 /* a first fragment */
-#define SKIPPED_LATER 0x2000000 /* a later one: no transport header */
+#define SKIPPED_FIRST 0x1000000  /* a first fragment */
+#define SKIPPED_LATER 0x2000000  /* a later one: no transport header */
+#define SKIPPED_ROUTED 0x4000000 /* it has to go to other places before it is where it is sent to */
 
 /* Goes through the extension headers behind an IPv6 header that begins at l3 (RFC 8200 4). Returns
- * where the transport header begins, its protocol in bits 16 to 23, and SKIPPED_*; -1: malformed. */
+ * where the transport header begins, its protocol in bits 16 to 23, and SKIPPED_*; -1: malformed. The
+ * protocol is an extension's when there are too many. */
 __noinline int skip_extensions(struct xdp_md *ctx, __u32 l3)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -198,18 +201,43 @@ __noinline int skip_extensions(struct xdp_md *ctx, __u32 l3)
 		__u8 len = ((__u8 *)f)[1];
 		if (next == IPPROTO_FRAGMENT) {
 			if (f->offset & bpf_htons(IP6_OFFSET))
-				return flags | SKIPPED_LATER | f->next << 16 | at;
+				return flags | SKIPPED_LATER | f->next << 16 | (at + size);
 			if (f->offset & bpf_htons(IP6_MF))
-				flags = SKIPPED_FIRST;
+				flags |= SKIPPED_FIRST;
 		} else if (next == IPPROTO_AH) {
 			size = (len + 2) * 4;
 		} else {
 			size = (len + 1) * 8;
+			if (next == IPPROTO_ROUTING && ((__u8 *)f)[3]) /* segments left */
+				flags |= SKIPPED_ROUTED;
 		}
 		next = f->next;
 		at += size;
 	}
 	return flags | next << 16 | at;
+}
+
+/* The rest of a packet with extension headers that ends at whole. One that has to go to other places yet is
+ * nobody's who is no router: its transport counts as not there. */
+static __always_inline enum parsed parse_extended(struct xdp_md *ctx, struct packet *p, __u32 l3, __u32 whole)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	int skipped = skip_extensions(ctx, l3);
+	__u32 at = skipped & 0x3fff;
+
+	if (skipped < 0 || at > whole)
+		return PARSED_MALFORMED;
+	p->protocol = skipped >> 16;
+	p->l4 = at;
+	p->fragment = (skipped & (SKIPPED_FIRST | SKIPPED_LATER)) != 0;
+	if (!has_ports(p->protocol))
+		return is_extension(p->protocol) && !(skipped & SKIPPED_LATER) ? PARSED_UNREADABLE : PARSED_OTHER;
+	if (skipped & SKIPPED_LATER)
+		return PARSED_FRAGMENT;
+	enum parsed parsed = parse_ports(p, data, at, end, whole - at);
+	if (skipped & SKIPPED_ROUTED)
+		p->whole = 0;
+	return parsed;
 }
 
 static __always_inline enum parsed parse_v6(struct xdp_md *ctx, struct packet *p, __u32 l3)
@@ -223,6 +251,8 @@ static __always_inline enum parsed parse_v6(struct xdp_md *ctx, struct packet *p
 	__u32 whole = at + bpf_ntohs(ip6->payload_len);
 	if (ip6->version != 6 || data + whole > end)
 		return PARSED_MALFORMED;
+	if (whole == at && ip6->nexthdr == IPPROTO_HOPOPTS) /* a jumbogram (RFC 2675 3): Linux takes the frame's length */
+		return PARSED_UNREADABLE;
 
 	p->v6 = 1;
 	p->src = address_v6(&ip6->saddr);
@@ -230,19 +260,8 @@ static __always_inline enum parsed parse_v6(struct xdp_md *ctx, struct packet *p
 	p->protocol = ip6->nexthdr;
 	p->ttl = ip6->hop_limit;
 	p->ip_len = whole - l3;
-	if (is_extension(p->protocol)) {
-		int skipped = skip_extensions(ctx, l3);
-
-		if (skipped < 0)
-			return PARSED_MALFORMED;
-		p->protocol = skipped >> 16;
-		p->fragment = (skipped & (SKIPPED_FIRST | SKIPPED_LATER)) != 0;
-		at = skipped & 0x3fff;
-		if (has_ports(p->protocol) && skipped & SKIPPED_LATER)
-			return PARSED_FRAGMENT;
-		if (at > whole)
-			return PARSED_MALFORMED;
-	}
+	if (is_extension(p->protocol))
+		return parse_extended(ctx, p, l3, whole);
 	p->l4 = at;
 	if (!has_ports(p->protocol))
 		return PARSED_OTHER;
@@ -266,6 +285,8 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
 			return PARSED_MALFORMED;
 		l3 = skipped & 0x1f;
 		type = skipped >> 16;
+		if (is_tag(type)) /* Linux takes off any number of VLAN 0 */
+			return PARSED_UNREADABLE;
 	}
 	p->l3 = l3;
 	if (type == bpf_htons(ETH_P_IP))

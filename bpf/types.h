@@ -13,6 +13,7 @@ enum verdict {
 	VERDICT_NOT_OURS,            /* PASS: no service, no guarded port, no flow */
 	VERDICT_MALFORMED,           /* PASS: not parseable; the stack decides */
 	VERDICT_FRAGMENT,            /* PASS: a fragment that is not for a guarded port */
+	VERDICT_UNREADABLE,          /* DROP: ports may lie deeper than we look, where the stack would find them */
 	VERDICT_GUARD_ADMITTED,      /* PASS: flow of an authenticated session */
 	VERDICT_GUARD_NEWCOMER,      /* PASS: a stranger's SYN within the global budget */
 	VERDICT_GUARD_PROVEN,        /* PASS: SYN from an address that proved itself */

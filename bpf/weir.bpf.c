@@ -27,6 +27,8 @@ static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p,
 		return is_icmp(p) ? steer_error(ctx, p, plan) : VERDICT_NOT_OURS;
 	case PARSED_FRAGMENT:
 		return VERDICT_FRAGMENT;
+	case PARSED_UNREADABLE:
+		return VERDICT_UNREADABLE;
 	default:
 		return VERDICT_MALFORMED;
 	}

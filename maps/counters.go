@@ -30,6 +30,7 @@ var verdicts = [bpf.WeirVerdictVERDICT_MAX]Verdict{
 	bpf.WeirVerdictVERDICT_NOT_OURS:           {"not_ours", Pass, "no service, no guarded port, no flow"},
 	bpf.WeirVerdictVERDICT_MALFORMED:          {"malformed", Pass, "not parseable, left to the stack"},
 	bpf.WeirVerdictVERDICT_FRAGMENT:           {"fragment", Pass, "a fragment, left to the stack"},
+	bpf.WeirVerdictVERDICT_UNREADABLE:         {"unreadable", Drop, "more VLAN tags or IPv6 extension headers than are looked through, or a jumbogram"},
 	bpf.WeirVerdictVERDICT_GUARD_ADMITTED:     {"guard_admitted", Pass, "flow of an authenticated session"},
 	bpf.WeirVerdictVERDICT_GUARD_NEWCOMER:     {"guard_newcomer", Pass, "a stranger's SYN within the global budget"},
 	bpf.WeirVerdictVERDICT_GUARD_PROVEN:       {"guard_proven", Pass, "SYN from an address that proved itself"},

@@ -27,21 +27,31 @@ type fixture struct {
 	flows    *maps.Flows
 	guard    *maps.Guard
 	ifindex  map[string]uint32
-	verdicts []maps.Count   // as package maps shows them
-	state    []*ebpf.Memory // of the flow table, and of whose IPv6 flows are in it
+	settings bpf.WeirParameters // as they were at first
+	verdicts []maps.Count       // as package maps shows them
+	state    []*ebpf.Memory     // of the flow table, and of whose IPv6 flows are in it
 }
 
-// newFixture loads the program, attaches it and opens services and guard like weir edge does.
+// newFixture is the fixture that the tests share, as if it were new: making one takes longer than most tests.
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	return newFixtureOf(t, 5000)
+	require.Need(t, require.Root, require.BPF, require.NetNS)
+	f := shared.fixture(t)
+	f.reset()
+	return f
 }
 
-// newFixtureOf is one whose flow table is made for so many flows.
+// newFixtureOf loads the program, attaches it and opens services and guard like weir edge does, with a flow
+// table that is made for so many flows.
 func newFixtureOf(t testing.TB, flows uint32) *fixture {
 	t.Helper()
 	require.Need(t, require.Root, require.BPF, require.NetNS)
-	network, err := lab.New("bpf", slog.New(slog.DiscardHandler))
+	return makeFixture(t, "bpf-own", flows)
+}
+
+func makeFixture(t testing.TB, name string, flows uint32) *fixture {
+	t.Helper()
+	network, err := lab.New(name, slog.New(slog.DiscardHandler))
 	must(t, err)
 	t.Cleanup(func() { must(t, network.Close()) })
 	f := &fixture{TB: t, ifindex: map[string]uint32{}}
@@ -49,6 +59,7 @@ func newFixtureOf(t testing.TB, flows uint32) *fixture {
 	dir, err := network.BPFFS()
 	must(t, err)
 	f.load(filepath.Join(dir, "weir"), flows)
+	must(t, f.maps.Settings.Lookup(uint32(0), &f.settings))
 	return f
 }
 

@@ -36,6 +36,7 @@ func (r *table) add(test, row string) bool {
 // the tests had too few.
 func TestMain(m *testing.M) {
 	code := m.Run()
+	shared.close()
 	if n := len(rows.seen); n > 0 {
 		fmt.Printf("%d rows\n", n)
 		if code == 0 && n < leastRows && flag.Lookup("test.run").Value.String() == "" {
