@@ -15,7 +15,6 @@
 #include "parse.h"
 
 #define TUNNEL_TTL 64
-#define TUNNEL_MAX (sizeof(struct ipv6hdr) + sizeof(struct udphdr))
 #define ENTROPY_PORTS 0xc000 /* and 14 bits of the flow's hash: the dynamic ports (RFC 6335 6) */
 #define LABELLED 0x10000     /* a flow label of 0 says that there is none (RFC 6437 2) */
 
@@ -93,13 +92,15 @@ static __always_inline int write_outer(struct xdp_md *ctx, const struct packet *
 	__u8 protocol = o->port ? IPPROTO_UDP : is_v6(p) ? IPPROTO_IPV6 : IPPROTO_IPIP;
 	__u32 len = p->ip_len + outer_size(o);
 
-	if (at + TUNNEL_MAX > end)
-		return 0;
 	if (o->v6) {
+		if (at + sizeof(struct ipv6hdr) + sizeof(struct udphdr) > end)
+			return 0;
 		write_outer6(at, o, protocol, class, len);
 		at += sizeof(struct ipv6hdr);
 		len -= sizeof(struct ipv6hdr);
 	} else {
+		if (at + sizeof(struct iphdr) + sizeof(struct udphdr) > end)
+			return 0;
 		write_outer4(at, o, protocol, class, len);
 		at += sizeof(struct iphdr);
 		len -= sizeof(struct iphdr);

@@ -75,6 +75,16 @@ struct {
 	__type(value, struct flow_client);
 } flow_clients SEC(".maps");
 
+/* Written and read per fragment. Full: the oldest of a bucket gives way, and the rest of its packet is
+ * left to the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FRAGMENT_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct fragment_bucket);
+} fragments SEC(".maps");
+
 /* Interfaces that take redirected packets, by ifindex; written by the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);

@@ -102,6 +102,8 @@ static __always_inline int nat_rewrite(struct xdp_md *ctx, const struct packet *
 		nat_checksum(&h->ip->check, diff);
 		*(source ? &h->ip->saddr : &h->ip->daddr) = address_word(to);
 	}
+	if (p->fragment == FRAGMENT_LATER) /* the first has the ports, and the checksum over all of them */
+		return 1;
 	diff += csum_diff16(source ? p->sport : p->dport, port);
 	if (p->protocol == IPPROTO_TCP) {
 		if ((void *)(h->tcp + 1) > end)

@@ -45,18 +45,22 @@ struct packet {
 	__u32 frame_len; /* bytes of the whole frame */
 	__u32 seq;       /* TCP */
 	__u32 ack;
+	__u32 id;        /* of a fragment, as it lies in the packet */
 	__be16 sport;
 	__be16 dport;
 	__u16 ip_len;  /* bytes from the network header on, by itself */
-	__u16 l4;      /* where the transport header begins, of any protocol */
+	__u16 l4;      /* where the transport header begins, of any protocol; 0: a later fragment has none */
 	__u16 payload; /* TCP: bytes behind the header, by the IP header's length */
 	__u8 l3;       /* where the network header begins: behind the VLAN tags */
 	__u8 protocol;
-	__u8 fragment; /* of several; with ports: the first of them */
+	__u8 fragment; /* FRAGMENT_* */
 	__u8 whole;    /* the transport header is there, and its length fits */
 	__u8 flags;    /* TCP_*, when it is whole */
 	__u8 ttl;
 };
+
+#define FRAGMENT_FIRST 1 /* ports are there, the rest of the packet is not */
+#define FRAGMENT_LATER 2
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -101,7 +105,7 @@ static __always_inline void parse_udp(struct packet *p, const struct udphdr *udp
 	__u32 len = bpf_ntohs(udp->len);
 	if (p->protocol == IPPROTO_UDPLITE && !len)
 		len = l4_len;
-	p->whole = len >= sizeof(*udp) && len <= l4_len;
+	p->whole = len >= sizeof(*udp) && (len <= l4_len || p->fragment);
 }
 
 static __always_inline void parse_tcp(struct packet *p, const struct tcphdr *tcp, void *end, __u32 l4_len)
@@ -133,6 +137,13 @@ static __always_inline enum parsed parse_ports(struct packet *p, void *data, __u
 	return PARSED;
 }
 
+static __always_inline enum parsed parsed_later(struct packet *p)
+{
+	p->l4 = 0;
+	p->fragment = FRAGMENT_LATER;
+	return has_ports(p->protocol) ? PARSED_FRAGMENT : PARSED_OTHER;
+}
+
 static __always_inline enum parsed parse_v4(struct packet *p, void *data, __u32 l3, void *end)
 {
 	struct iphdr *ip = data + l3;
@@ -149,11 +160,12 @@ static __always_inline enum parsed parse_v4(struct packet *p, void *data, __u32 
 	p->ttl = ip->ttl;
 	p->ip_len = total;
 	p->l4 = l3 + header;
-	p->fragment = (ip->frag_off & bpf_htons(IP_MF | IP_OFFSET)) != 0;
+	p->id = ip->id;
+	p->fragment = (ip->frag_off & bpf_htons(IP_MF)) != 0;
+	if (ip->frag_off & bpf_htons(IP_OFFSET))
+		return parsed_later(p);
 	if (!has_ports(ip->protocol))
 		return PARSED_OTHER;
-	if (ip->frag_off & bpf_htons(IP_OFFSET))
-		return PARSED_FRAGMENT;
 	return parse_ports(p, data, l3 + header, end, total - header);
 }
 
@@ -179,31 +191,35 @@ __noinline __u32 skip_tags(struct xdp_md *ctx)
 #define SKIPPED_FIRST 0x1000000  /* a first fragment */
 #define SKIPPED_LATER 0x2000000  /* a later one: no transport header */
 #define SKIPPED_ROUTED 0x4000000 /* it has to go to other places before it is where it is sent to */
+#define SKIPPED_ID(skipped) ((__u32)((skipped) >> 32)) /* of a fragment */
 
 /* Goes through the extension headers behind an IPv6 header that begins at l3 (RFC 8200 4). Returns
- * where the transport header begins, its protocol in bits 16 to 23, and SKIPPED_*; -1: malformed. The
+ * where the transport header begins, its protocol in bits 16 to 23, and SKIPPED_*; 0: malformed. The
  * protocol is an extension's when there are too many. */
-__noinline int skip_extensions(struct xdp_md *ctx, __u32 l3)
+__noinline __u64 skip_extensions(struct xdp_md *ctx, __u32 l3)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ipv6hdr *ip6 = data + (l3 & 0x3fff);
-	__u32 flags = 0, at = (l3 & 0x3fff) + sizeof(*ip6);
+	__u32 at = (l3 & 0x3fff) + sizeof(*ip6);
+	__u64 flags = 0;
 
 	if ((void *)(ip6 + 1) > end)
-		return -1;
+		return 0;
 	__u8 next = ip6->nexthdr;
 	for (int i = 0; i < MAX_EXTENSIONS && is_extension(next); i++) {
 		struct fragment_header *f = data + (at & 0x3fff);
 		__u32 size = sizeof(*f);
 
 		if ((void *)(f + 1) > end) /* all have at least 8 bytes */
-			return -1;
+			return 0;
 		__u8 len = ((__u8 *)f)[1];
 		if (next == IPPROTO_FRAGMENT) {
+			__u64 id = (__u64)f->id << 32;
+
 			if (f->offset & bpf_htons(IP6_OFFSET))
-				return flags | SKIPPED_LATER | f->next << 16 | (at + size);
+				return id | flags | SKIPPED_LATER | f->next << 16 | (at + size);
 			if (f->offset & bpf_htons(IP6_MF))
-				flags |= SKIPPED_FIRST;
+				flags |= id | SKIPPED_FIRST;
 		} else if (next == IPPROTO_AH) {
 			size = (len + 2) * 4;
 		} else {
@@ -222,18 +238,19 @@ __noinline int skip_extensions(struct xdp_md *ctx, __u32 l3)
 static __always_inline enum parsed parse_extended(struct xdp_md *ctx, struct packet *p, __u32 l3, __u32 whole)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	int skipped = skip_extensions(ctx, l3);
+	__u64 skipped = skip_extensions(ctx, l3);
 	__u32 at = skipped & 0x3fff;
 
-	if (skipped < 0 || at > whole)
+	if (!skipped || at > whole)
 		return PARSED_MALFORMED;
 	p->protocol = skipped >> 16;
-	p->l4 = at;
-	p->fragment = (skipped & (SKIPPED_FIRST | SKIPPED_LATER)) != 0;
-	if (!has_ports(p->protocol))
-		return is_extension(p->protocol) && !(skipped & SKIPPED_LATER) ? PARSED_UNREADABLE : PARSED_OTHER;
+	p->id = SKIPPED_ID(skipped);
 	if (skipped & SKIPPED_LATER)
-		return PARSED_FRAGMENT;
+		return parsed_later(p);
+	p->l4 = at;
+	p->fragment = (skipped & SKIPPED_FIRST) != 0;
+	if (!has_ports(p->protocol))
+		return is_extension(p->protocol) ? PARSED_UNREADABLE : PARSED_OTHER;
 	enum parsed parsed = parse_ports(p, data, at, end, whole - at);
 	if (skipped & SKIPPED_ROUTED)
 		p->whole = 0;

@@ -54,8 +54,8 @@ static __always_inline __u32 quoted_v6(struct xdp_md *ctx, struct packet *answer
 	answer->protocol = ip6->nexthdr;
 	if (!is_extension(answer->protocol))
 		return at + sizeof(*ip6);
-	int skipped = skip_extensions(ctx, at);
-	if (skipped < 0 || skipped & SKIPPED_LATER)
+	__u64 skipped = skip_extensions(ctx, at);
+	if (!skipped || skipped & SKIPPED_LATER)
 		return 0;
 	answer->protocol = skipped >> 16;
 	return skipped & 0x3fff;

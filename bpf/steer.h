@@ -87,14 +87,21 @@ static __always_inline int begins_anew(const struct packet *p, __u8 state, __u8 
 	return opens(p) && (element_state < ELEMENT_DRAINING || state > FLOW_ANSWERED);
 }
 
+static __always_inline int takes_fragments(__u16 service)
+{
+	const struct service *s = service_row(service);
+
+	return s && s->fragments == FRAGMENTS_FORWARD;
+}
+
 static __always_inline enum verdict steer_service(const struct parameters *set, const struct packet *p, struct plan *plan, __u16 service)
 {
 	__u64 key = tuple_hash(set->tuple_key, &p->src, p->sport, p->protocol, is_v6(p));
 
-	if (p->fragment)
-		return VERDICT_FRAGMENT;
 	if (!p->whole)
 		return VERDICT_STEER_MALFORMED;
+	if (p->fragment && !takes_fragments(service))
+		return VERDICT_STEER_FRAGMENT;
 	struct found f = flow_forward(key, service);
 	if (f.flow) {
 		struct element *e = element_row(WORD_ELEMENT(f.word));
@@ -117,13 +124,13 @@ static __always_inline enum verdict steer_return(const struct parameters *set, c
 {
 	__u64 key = tuple_hash(set->tuple_key, &p->dst, p->dport, p->protocol, is_v6(p));
 
-	if (p->fragment)
-		return VERDICT_FRAGMENT;
 	if (!p->whole)
 		return VERDICT_NOT_OURS;
 	struct found f = flow_return(p, key);
 	if (!f.flow)
-		return VERDICT_NOT_OURS;
+		return p->fragment ? VERDICT_FRAGMENT : VERDICT_NOT_OURS;
+	if (p->fragment && !takes_fragments(WORD_SERVICE(f.word)))
+		return VERDICT_STEER_FRAGMENT;
 	flow_heard(&f);
 	flow_become(&f, flow_after_element(p, WORD_STATE(f.word)));
 	plan->row = WORD_SERVICE(f.word);

@@ -12,7 +12,7 @@
 enum verdict {
 	VERDICT_NOT_OURS,            /* PASS: no service, no guarded port, no flow */
 	VERDICT_MALFORMED,           /* PASS: not parseable; the stack decides */
-	VERDICT_FRAGMENT,            /* PASS: a fragment that is not for a guarded port */
+	VERDICT_FRAGMENT,            /* PASS: a fragment of no service, or before the first one of its packet */
 	VERDICT_UNREADABLE,          /* DROP: ports may lie deeper than we look, where the stack would find them */
 	VERDICT_GUARD_ADMITTED,      /* PASS: flow of an authenticated session */
 	VERDICT_GUARD_NEWCOMER,      /* PASS: a stranger's SYN within the global budget */
@@ -42,6 +42,7 @@ enum verdict {
 	VERDICT_STEER_OVERSIZE,      /* DROP: larger than the next hop's MTU; nobody to tell, or the budget for that is spent */
 	VERDICT_STEER_NAT_CONFLICT,  /* DROP: the client's port is in use at every element tried */
 	VERDICT_STEER_TABLE_FULL,    /* DROP: the flow table has no place but those of live flows */
+	VERDICT_STEER_FRAGMENT,      /* DROP: a fragment of a service that takes none */
 	VERDICT_STEER_TTL,           /* PASS: the stack answers time exceeded */
 	VERDICT_STEER_MALFORMED,     /* DROP: impossible header lengths at a service */
 	VERDICT_MAX,
@@ -98,6 +99,12 @@ enum mode {
 	MODE_GUE = 3,  /* the same in UDP: variant 1 of Generic UDP Encapsulation */
 };
 
+/* What becomes of a service's fragmented packets, in both directions. */
+enum fragments {
+	FRAGMENTS_FORWARD = 0, /* they take the way of the first fragment */
+	FRAGMENTS_DROP = 1,
+};
+
 /* services: one row a VIP, port and protocol; a guarded port has one too. Row 0 is never used. */
 struct service {
 	struct address addr;
@@ -106,7 +113,7 @@ struct service {
 	__u8 kind;     /* enum endpoint_kind; 0: free */
 	__u32 slots;   /* of its selection table */
 	__u8 mode;     /* enum mode */
-	__u8 pad;
+	__u8 fragments; /* enum fragments */
 	__be16 tunnel_port; /* MODE_GUE */
 	__u8 more[36];
 };
@@ -220,6 +227,14 @@ struct flow_bucket {
 struct flow_client {
 	struct address addr[FLOW_WAYS];
 	__be16 port[FLOW_WAYS];
+};
+
+/* fragments: what was decided for first fragments; see fragment.h. */
+#define FRAGMENT_BUCKETS 8192
+#define FRAGMENT_WAYS 8
+
+struct fragment_bucket {
+	__u64 ways[FRAGMENT_WAYS];
 };
 
 /* The guard. Times are nanoseconds of the coarse monotonic clock. */

@@ -5,6 +5,7 @@
 #include "carry.h"
 #include "count.h"
 #include "endpoint.h"
+#include "fragment.h"
 #include "icmp.h"
 #include "quote.h"
 #include "steer.h"
@@ -26,7 +27,7 @@ static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p,
 	case PARSED_OTHER:
 		return is_icmp(p) ? steer_error(ctx, p, plan) : VERDICT_NOT_OURS;
 	case PARSED_FRAGMENT:
-		return VERDICT_FRAGMENT;
+		return fragment_later(p, plan);
 	case PARSED_UNREADABLE:
 		return VERDICT_UNREADABLE;
 	default:
@@ -78,6 +79,9 @@ int weir(struct xdp_md *ctx)
 	struct plan plan = {};
 	enum verdict verdict = decide(ctx, &p, &plan);
 
+	if (p.fragment == FRAGMENT_FIRST)
+		fragment_first(&p, &plan, verdict);
+
 	int action = XDP_DROP;
 	if (is_carried(verdict))
 		verdict = carry(ctx, &p, &plan, verdict, &action);
@@ -106,6 +110,7 @@ const enum flow_class flow_class_type __attribute__((unused)) = FLOW_TCP;
 const enum tally tally_type __attribute__((unused)) = TALLY_FLOW_EVICTED;
 const struct endpoint_slot endpoint_slot_type __attribute__((unused)) = {};
 const struct flow flow_type __attribute__((unused)) = {};
+const enum fragments fragments_type __attribute__((unused)) = FRAGMENTS_FORWARD;
 const enum mode mode_type __attribute__((unused)) = MODE_NAT;
 const struct hop hop_type __attribute__((unused)) = {};
 const struct selection_cell selection_cell_type __attribute__((unused)) = {};

@@ -155,6 +155,18 @@ const (
 	WeirFlowStateFLOW_STATES         WeirFlowState = 10
 )
 
+type WeirFragmentBucket struct {
+	_    structs.HostLayout
+	Ways [8]uint64
+}
+
+type WeirFragments uint32
+
+const (
+	WeirFragmentsFRAGMENTS_FORWARD WeirFragments = 0
+	WeirFragmentsFRAGMENTS_DROP    WeirFragments = 1
+)
+
 type WeirHop struct {
 	_       structs.HostLayout
 	Ifindex uint32
@@ -230,7 +242,7 @@ type WeirService struct {
 	Kind       uint8
 	Slots      uint32
 	Mode       uint8
-	Pad        uint8
+	Fragments  uint8
 	TunnelPort uint16
 	More       [36]uint8
 }
@@ -317,9 +329,10 @@ const (
 	WeirVerdictVERDICT_STEER_OVERSIZE     WeirVerdict = 29
 	WeirVerdictVERDICT_STEER_NAT_CONFLICT WeirVerdict = 30
 	WeirVerdictVERDICT_STEER_TABLE_FULL   WeirVerdict = 31
-	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 32
-	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 33
-	WeirVerdictVERDICT_MAX                WeirVerdict = 34
+	WeirVerdictVERDICT_STEER_FRAGMENT     WeirVerdict = 32
+	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 33
+	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 34
+	WeirVerdictVERDICT_MAX                WeirVerdict = 35
 )
 
 // Names of all BPF objects in the ELF.
@@ -333,6 +346,7 @@ const (
 	WeirMapEndpoints          = "endpoints"
 	WeirMapFlowClients        = "flow_clients"
 	WeirMapFlows              = "flows"
+	WeirMapFragments          = "fragments"
 	WeirMapNewcomers          = "newcomers"
 	WeirMapProven             = "proven"
 	WeirMapSelections         = "selections"
@@ -353,6 +367,7 @@ const (
 	WeirVarFlowClassType      = "flow_class_type"
 	WeirVarFlowStateType      = "flow_state_type"
 	WeirVarFlowType           = "flow_type"
+	WeirVarFragmentsType      = "fragments_type"
 	WeirVarHopType            = "hop_type"
 	WeirVarModeType           = "mode_type"
 	WeirVarSelectionCellType  = "selection_cell_type"
@@ -418,6 +433,7 @@ type WeirMapSpecs struct {
 	Endpoints   *ebpf.MapSpec `ebpf:"endpoints"`
 	FlowClients *ebpf.MapSpec `ebpf:"flow_clients"`
 	Flows       *ebpf.MapSpec `ebpf:"flows"`
+	Fragments   *ebpf.MapSpec `ebpf:"fragments"`
 	Newcomers   *ebpf.MapSpec `ebpf:"newcomers"`
 	Proven      *ebpf.MapSpec `ebpf:"proven"`
 	Selections  *ebpf.MapSpec `ebpf:"selections"`
@@ -442,6 +458,7 @@ type WeirVariableSpecs struct {
 	FlowClassType      *ebpf.VariableSpec `ebpf:"flow_class_type"`
 	FlowStateType      *ebpf.VariableSpec `ebpf:"flow_state_type"`
 	FlowType           *ebpf.VariableSpec `ebpf:"flow_type"`
+	FragmentsType      *ebpf.VariableSpec `ebpf:"fragments_type"`
 	HopType            *ebpf.VariableSpec `ebpf:"hop_type"`
 	ModeType           *ebpf.VariableSpec `ebpf:"mode_type"`
 	SelectionCellType  *ebpf.VariableSpec `ebpf:"selection_cell_type"`
@@ -477,6 +494,7 @@ type WeirMaps struct {
 	Endpoints   *ebpf.Map `ebpf:"endpoints"`
 	FlowClients *ebpf.Map `ebpf:"flow_clients"`
 	Flows       *ebpf.Map `ebpf:"flows"`
+	Fragments   *ebpf.Map `ebpf:"fragments"`
 	Newcomers   *ebpf.Map `ebpf:"newcomers"`
 	Proven      *ebpf.Map `ebpf:"proven"`
 	Selections  *ebpf.Map `ebpf:"selections"`
@@ -497,6 +515,7 @@ func (m *WeirMaps) Close() error {
 		m.Endpoints,
 		m.FlowClients,
 		m.Flows,
+		m.Fragments,
 		m.Newcomers,
 		m.Proven,
 		m.Selections,
@@ -522,6 +541,7 @@ type WeirVariables struct {
 	FlowClassType      *ebpf.Variable `ebpf:"flow_class_type"`
 	FlowStateType      *ebpf.Variable `ebpf:"flow_state_type"`
 	FlowType           *ebpf.Variable `ebpf:"flow_type"`
+	FragmentsType      *ebpf.Variable `ebpf:"fragments_type"`
 	HopType            *ebpf.Variable `ebpf:"hop_type"`
 	ModeType           *ebpf.Variable `ebpf:"mode_type"`
 	SelectionCellType  *ebpf.Variable `ebpf:"selection_cell_type"`

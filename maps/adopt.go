@@ -46,7 +46,7 @@ func (s *Steering) adoptServices(services []Service) (map[uint16]use, error) {
 		case at.Kind != serviced:
 		case slices.Contains(services, service):
 			s.services[service] = uint16(row)
-			s.options[uint16(row)] = Options{Mode: Mode(at.Mode), TunnelPort: fromBE16(at.TunnelPort), Slots: int(at.Slots)}
+			s.options[uint16(row)] = Options{Mode: Mode(at.Mode), TunnelPort: fromBE16(at.TunnelPort), Slots: int(at.Slots), Fragments: Fragments(at.Fragments)}
 			used[uint16(row)] = use{service, serviced}
 		default:
 			if err := s.removeService(service, uint16(row)); err != nil {
@@ -161,7 +161,7 @@ func freeRow(m *bpf.WeirMaps, used map[uint16]use) (uint16, error) {
 func writeService(m *bpf.WeirMaps, row uint16, service Service, kind uint8, o Options) error {
 	err := m.Services.Put(uint32(row), bpf.WeirService{
 		Addr: address(service.VIP.Addr()), Port: be16(service.VIP.Port()), Protocol: service.Protocol, Kind: kind, Slots: uint32(o.slots()),
-		Mode: uint8(o.Mode), TunnelPort: o.tunnelPort(),
+		Mode: uint8(o.Mode), TunnelPort: o.tunnelPort(), Fragments: uint8(o.Fragments),
 	})
 	if err != nil {
 		return fmt.Errorf("write service %s: %w", service, err)

@@ -100,7 +100,7 @@ func TestServerOfSeveralServices(t *testing.T) {
 func TestReopenedKeepsRows(t *testing.T) {
 	m := newMaps(t)
 	s := open(t, m, web(), dns())
-	must(t, s.Configure(dns(), Options{Mode: DSR}))
+	must(t, s.Configure(dns(), Options{Mode: DSR, Fragments: DropFragments}))
 	must(t, s.Apply(web(), []Element{element(1, "10.0.0.1:80"), element(2, "10.0.0.2:80")}))
 	must(t, s.Apply(web(), []Element{element(2, "10.0.0.2:80")}))
 	must(t, s.Apply(dns(), []Element{element(3, "10.0.0.3:53")}))

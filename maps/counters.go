@@ -29,7 +29,7 @@ type Verdict struct {
 var verdicts = [bpf.WeirVerdictVERDICT_MAX]Verdict{
 	bpf.WeirVerdictVERDICT_NOT_OURS:           {"not_ours", Pass, "no service, no guarded port, no flow"},
 	bpf.WeirVerdictVERDICT_MALFORMED:          {"malformed", Pass, "not parseable, left to the stack"},
-	bpf.WeirVerdictVERDICT_FRAGMENT:           {"fragment", Pass, "a fragment, left to the stack"},
+	bpf.WeirVerdictVERDICT_FRAGMENT:           {"fragment", Pass, "a fragment of no service, or before the first one of its packet; left to the stack"},
 	bpf.WeirVerdictVERDICT_UNREADABLE:         {"unreadable", Drop, "more VLAN tags or IPv6 extension headers than are looked through, or a jumbogram"},
 	bpf.WeirVerdictVERDICT_GUARD_ADMITTED:     {"guard_admitted", Pass, "flow of an authenticated session"},
 	bpf.WeirVerdictVERDICT_GUARD_NEWCOMER:     {"guard_newcomer", Pass, "a stranger's SYN within the global budget"},
@@ -59,6 +59,7 @@ var verdicts = [bpf.WeirVerdictVERDICT_MAX]Verdict{
 	bpf.WeirVerdictVERDICT_STEER_OVERSIZE:     {"steer_oversize", Drop, "larger than the next hop's MTU, and nobody to tell or the budget for that spent"},
 	bpf.WeirVerdictVERDICT_STEER_NAT_CONFLICT: {"steer_nat_conflict", Drop, "the client's port is in use at every element tried"},
 	bpf.WeirVerdictVERDICT_STEER_TABLE_FULL:   {"steer_table_full", Drop, "the flow table has no place but those of live flows"},
+	bpf.WeirVerdictVERDICT_STEER_FRAGMENT:     {"steer_fragment", Drop, "fragment of a service that takes none"},
 	bpf.WeirVerdictVERDICT_STEER_TTL:          {"steer_ttl", Pass, "time to live is over, left to the stack"},
 	bpf.WeirVerdictVERDICT_STEER_MALFORMED:    {"steer_malformed", Drop, "impossible header for a service"},
 }

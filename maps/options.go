@@ -21,6 +21,24 @@ const (
 	GUE  = Mode(bpf.WeirModeMODE_GUE)  // the same in UDP
 )
 
+// Fragments is what becomes of a service's fragmented packets, in both directions.
+type Fragments uint8
+
+const (
+	ForwardFragments = Fragments(bpf.WeirFragmentsFRAGMENTS_FORWARD)
+	DropFragments    = Fragments(bpf.WeirFragmentsFRAGMENTS_DROP)
+)
+
+func (f Fragments) String() string {
+	switch f {
+	case ForwardFragments:
+		return "forward"
+	case DropFragments:
+		return "drop"
+	}
+	return fmt.Sprintf("fragments-%d", uint8(f))
+}
+
 // GUEPort is where GUE goes if nothing else is said (IANA).
 const GUEPort = 6080
 
@@ -49,7 +67,8 @@ func (m Mode) String() string {
 type Options struct {
 	Mode       Mode
 	TunnelPort uint16 // GUE: the UDP port at the elements; 0: GUEPort
-	Slots      int    // of its selection table, MinSlots to MaxSlots; 0: SelectionSlots
+	Fragments  Fragments
+	Slots      int // of its selection table, MinSlots to MaxSlots; 0: SelectionSlots
 }
 
 // tunnelPort is what the rows hold.

@@ -35,13 +35,14 @@ type Config struct {
 
 // ServiceConfig is one virtual address and the pool that answers for it.
 type ServiceConfig struct {
-	VIP      netip.Addr    // IPv4 or IPv6
-	Port     uint16        // 1-65535
-	Protocol wire.Protocol // wire.ProtocolTCP or wire.ProtocolUDP
-	Pool     wire.PoolHandle
-	Mode     maps.Mode // how packets reach the elements
-	GUEPort  uint16    // maps.GUE: the UDP port at the elements, 1-65535; 0: maps.GUEPort
-	Slots    int       // of its selection table, maps.MinSlots-maps.MaxSlots; 0: maps.SelectionSlots
+	VIP       netip.Addr    // IPv4 or IPv6
+	Port      uint16        // 1-65535
+	Protocol  wire.Protocol // wire.ProtocolTCP or wire.ProtocolUDP
+	Pool      wire.PoolHandle
+	Mode      maps.Mode      // how packets reach the elements
+	GUEPort   uint16         // maps.GUE: the UDP port at the elements, 1-65535; 0: maps.GUEPort
+	Slots     int            // of its selection table, maps.MinSlots-maps.MaxSlots; 0: maps.SelectionSlots
+	Fragments maps.Fragments // of its packets, in both directions
 }
 
 func (c ServiceConfig) isIPv6() bool { return c.VIP.Is6() }

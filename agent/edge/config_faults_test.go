@@ -17,7 +17,7 @@ func TestLoadConfigFaults(t *testing.T) {
 			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, services, tunnel_source"}},
 		{"unknown key inside", "protocol: tcp", "protcol: tcp", []string{
 			"edge.yaml:10: services[0].protocol: is missing: tcp or udp",
-			"edge.yaml:12: services[0].protcol: unknown key; known here: gue_port, mode, pool, port, protocol, slots, vip"}},
+			"edge.yaml:12: services[0].protcol: unknown key; known here: fragments, gue_port, mode, pool, port, protocol, slots, vip"}},
 		{"unknown key in a flow mapping", "", "flows: {maximum: 1}",
 			[]string{"edge.yaml:14: flows.maximum: unknown key; known here: closing, max, tcp_idle, udp_idle"}},
 		{"merge keys are no keys", "", "flows: {<<: {max: 2000}}",
@@ -56,6 +56,7 @@ func TestLoadConfigFaults(t *testing.T) {
 			`edge.yaml:7: registrar.grants[0].addresses[0]: "10.0.11.2/33" is not an address or prefix, such as 10.0.11.2 or 10.0.11.0/24`}},
 		{"protocol", "protocol: tcp", "protocol: sctp", []string{`edge.yaml:12: services[0].protocol: "sctp" is not a protocol that can be served: tcp or udp`}},
 		{"mode", "protocol: tcp", "protocol: tcp\n    mode: magic", []string{`edge.yaml:13: services[0].mode: "magic" is not a way to forward: nat, dsr, ipip or gue`}},
+		{"fragments", "protocol: tcp", "protocol: tcp\n    fragments: keep", []string{`edge.yaml:13: services[0].fragments: "keep" is not something to do with fragments: forward or drop`}},
 		{"log level", "", "log_level: loud", []string{`edge.yaml:14: log_level: "loud" is not a log level: debug, info, warn or error`}},
 		{"relative path", "", "bpf: weir", []string{`edge.yaml:14: bpf: "weir" is not an absolute path`}},
 

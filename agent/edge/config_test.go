@@ -51,7 +51,7 @@ const full = `registrar:
 interfaces: [front0]
 services:
   - {vip: 10.0.100.1, port: 80, protocol: tcp, pool: web}
-  - {vip: "2001:db8::1", port: 80, protocol: tcp, pool: web, mode: nat, slots: 251}
+  - {vip: "2001:db8::1", port: 80, protocol: tcp, pool: web, mode: nat, slots: 251, fragments: drop}
   - {vip: 10.0.100.1, port: 53, protocol: udp, pool: dns, mode: dsr}
   - {vip: 10.0.100.2, port: 80, protocol: tcp, pool: web, mode: ipip}
   - {vip: 10.0.100.3, port: 80, protocol: tcp, pool: web, mode: gue, gue_port: 5555}
@@ -108,7 +108,7 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 		Interfaces: []string{"front0"},
 		Services: []ServiceConfig{
 			{VIP: netip.MustParseAddr("10.0.100.1"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web"},
-			{VIP: netip.MustParseAddr("2001:db8::1"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.NAT, Slots: 251},
+			{VIP: netip.MustParseAddr("2001:db8::1"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.NAT, Slots: 251, Fragments: maps.DropFragments},
 			{VIP: netip.MustParseAddr("10.0.100.1"), Port: 53, Protocol: wire.ProtocolUDP, Pool: "dns", Mode: maps.DSR},
 			{VIP: netip.MustParseAddr("10.0.100.2"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.IPIP},
 			{VIP: netip.MustParseAddr("10.0.100.3"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.GUE, GUEPort: 5555},

@@ -29,7 +29,7 @@ type fixture struct {
 	ifindex  map[string]uint32
 	settings bpf.WeirParameters // as they were at first
 	verdicts []maps.Count       // as package maps shows them
-	state    []*ebpf.Memory     // of the flow table, and of whose IPv6 flows are in it
+	state    []*ebpf.Memory     // of the flow table, of whose IPv6 flows are in it, and of fragments
 }
 
 // newFixture is the fixture that the tests share, as if it were new: making one takes longer than most tests.
@@ -99,7 +99,7 @@ func (f *fixture) load(dir string, flows uint32) {
 	f.Cleanup(func() { must(f, f.flows.Close()) })
 	f.verdicts, err = maps.ReadCounts(f.maps)
 	must(f, err)
-	for _, m := range []*ebpf.Map{f.maps.Flows, f.maps.FlowClients} {
+	for _, m := range []*ebpf.Map{f.maps.Flows, f.maps.FlowClients, f.maps.Fragments} {
 		memory, err := m.Memory()
 		must(f, err)
 		f.state = append(f.state, memory)
