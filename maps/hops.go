@@ -3,7 +3,6 @@
 package maps
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -109,14 +108,13 @@ func (u *Uplinks) Set(v4, v6 []Uplink) error {
 }
 
 // mask is the bits of a prefix that count; of an IPv4 prefix none of those before the address.
-func mask(p netip.Prefix) (m bpf.WeirAddress) {
+func mask(p netip.Prefix) bpf.WeirAddress {
 	var b [16]byte
 	end := len(b) - p.Addr().BitLen()/8
 	for bit := range p.Bits() {
 		b[end+bit/8] |= 0x80 >> (bit % 8)
 	}
-	m.Half[0], m.Half[1] = binary.NativeEndian.Uint64(b[:8]), binary.NativeEndian.Uint64(b[8:])
-	return m
+	return address(netip.AddrFrom16(b))
 }
 
 // Renew makes all hops count for so long from now on.

@@ -11,30 +11,30 @@ import (
 // Whatever sizes the tables have: flows that have a place are found there, and are what they were.
 func TestMoveFlows(t *testing.T) {
 	for _, tt := range []struct {
-		name       string
-		from, to   uint32
-		flows      int
-		least      int // so many have a place
-		everything bool
+		name     string
+		from, to uint32
+		flows    int
+		least    int // so many have a place
 	}{
-		{"to a larger table", 16, 100, 40, 40, true},
-		{"to one of the same size", 64, 64, 100, 100, true},
-		{"to one that is nearly too small", 100, 32, 90, 80, false},
-		{"to one for a few of them", 100, 2, 90, 8, false},
+		{"to a larger table", 32, 200, 40, 40},
+		{"to one of the same size", 128, 128, 80, 80},
+		{"to one that is nearly too small", 100, 32, 90, 60},
+		{"to one for a few of them", 100, 2, 90, 8},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMapsOf(t, tt.from)
 			must(t, WriteParameters(m, testClock(), limits(), testTimeouts()))
 			from, old := openFlows(t, m)
 			for i := range tt.flows {
-				old.begin(flow{client: clientOf(i), service: uint16(1 + i%3), element: uint16(i), state: isOpening + bpf.WeirFlowState(i%7), idle: uint16(i % 5)})
+				state := isOpening + bpf.WeirFlowState(i%7)
+				old.begin(flow{client: clientOf(i), service: uint16(1 + i%3), element: uint16(i), state: state, idle: uint16(i % 5)})
 			}
 			next := newMapsOf(t, tt.to)
 			must(t, next.Settings.Put(uint32(0), lookup[bpf.WeirParameters](t, m.Settings, uint32(0))))
 			must(t, MoveFlows(m.Flows, m.FlowClients, next))
 			to, p := openFlows(t, next)
 			was, is := old.used(t), p.used(t)
-			if len(is) < tt.least || tt.everything && len(is) != len(was) {
+			if len(is) < tt.least {
 				t.Errorf("%d of %d flows were moved", len(is), len(was))
 			}
 			for k, w := range is {

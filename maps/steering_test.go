@@ -217,7 +217,8 @@ func TestElementsWithoutRoom(t *testing.T) {
 	if !errors.Is(err, ErrFull) || err.Error() != "add element 10.0.0.16:80: no room left in the kernel's tables" {
 		t.Errorf("one element too many: %v", err)
 	}
-	if rows, count := s.Rows(web()), sizes(table(t, m, rowOf(t, m, web()))); len(rows) != testRows-1 || count[0] != 0 || len(count) != testRows-1 {
+	rows, count := s.Rows(web()), sizes(table(t, m, rowOf(t, m, web())))
+	if len(rows) != testRows-1 || count[0] != 0 || len(count) != testRows-1 {
 		t.Errorf("%d rows and %d rows in the table, want %d", len(rows), len(count), testRows-1)
 	}
 	// A row whose element goes is no place for another one before its flows are gone.

@@ -132,12 +132,16 @@ func TestSweepLosesToPackets(t *testing.T) {
 	}{
 		{"nothing", false, func(*program, *bpf.WeirFlow) {}, map[uint16]uint64{}, false},
 		{"the flow was heard of", false, func(p *program, w *bpf.WeirFlow) { w.Seen = p.now }, map[uint16]uint64{1: 1}, true},
-		{"the flow was closed, and had been silent for too long", false, func(p *program, w *bpf.WeirFlow) { w.State = uint8(isClosed) }, map[uint16]uint64{}, false},
+		{"the flow was closed, and had been silent for too long", false, func(p *program, w *bpf.WeirFlow) {
+			w.State = uint8(isClosed)
+		}, map[uint16]uint64{}, false},
 		{"a flow of a row that is gone was heard of", true, func(p *program, w *bpf.WeirFlow) { w.Seen = p.now }, map[uint16]uint64{}, false},
 		{"the entry is that of a new flow", false, func(p *program, w *bpf.WeirFlow) {
 			p.write(flow{client: clientOf(1), service: 1, element: 2, state: isOpening}, 0, 0)
 		}, map[uint16]uint64{2: 1}, true},
-		{"the entry is that of a new flow, and looks the same", true, func(p *program, w *bpf.WeirFlow) { w.Version++ }, map[uint16]uint64{}, false},
+		{"the entry is that of a new flow, and looks the same", true, func(p *program, w *bpf.WeirFlow) {
+			w.Version++
+		}, map[uint16]uint64{}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, p := tinyFlows(4)
@@ -192,7 +196,9 @@ func newWorld(t *testing.T, buckets, hosts int, seed uint64) *world {
 func (w *world) packet() {
 	w.Helper()
 	n := w.random.IntN(w.hosts)
-	f := flow{client: clientOf(n), service: uint16(1 + n%2), element: uint16(1 + n%2*4 + w.random.IntN(4)), state: isOpening, class: bpf.WeirFlowClass(n % 4)}
+	service := n % 2 // which has four elements
+	f := flow{client: clientOf(n), service: uint16(1 + service), element: uint16(1 + 4*service + w.random.IntN(4)),
+		state: isOpening, class: bpf.WeirFlowClass(n % 4)}
 	k := w.keyOf(f)
 	known, there := w.model[k]
 	entry := w.find(k)
