@@ -86,7 +86,7 @@ func TestElementsOfClient(t *testing.T) {
 	}
 }
 
-// One flow in 2,500 finds no place when the table is as full as it is made for, and next to none at half of that.
+// Of as many flows as the table is made for one in 1,200 finds no place, and next to none of the first half.
 func TestFlowBucketsAreEnough(t *testing.T) {
 	for n, want := range map[uint32]uint32{0: 0, 1: 1, 25: 16, 26: 17, 1_000_000: 640_000, 1<<32 - 1: 2_748_779_069} {
 		if got := FlowBuckets(n); got != want {
