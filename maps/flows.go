@@ -64,7 +64,7 @@ func (f *Flows) Close() error { return errors.Join(f.buckets.Close(), f.clients.
 
 // flowsPer16Buckets is how many flows a table is made for: of the 64 entries of 16 buckets at most 25
 // are in use. While so many begin, one in 1,200 finds no place in either of its buckets; when so many
-// are there, and others come for those that go, one in 250. At half of that it is one in 20,000.
+// are there, and others come for those that go, one in 250. At half of that it is one in 28,000.
 const flowsPer16Buckets = 25
 
 // FlowBuckets is how many buckets a table for so many flows has.
