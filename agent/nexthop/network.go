@@ -119,7 +119,7 @@ func newTable(routes []route, decide func(route) way) table {
 // best is the way of the first of a prefix's routes, which is the one with the lowest metric, if all packets
 // take that one.
 func best(routes []route, decide func(route) way) way {
-	if routes[0].table != unix.RT_TABLE_MAIN || slices.ContainsFunc(routes, func(r route) bool { return r.special }) {
+	if slices.ContainsFunc(routes, func(r route) bool { return r.special }) {
 		return way{}
 	}
 	if len(routes) > 1 && routes[1].priority == routes[0].priority {

@@ -19,6 +19,9 @@ func TestHopByKindOfRoute(t *testing.T) {
 		g.neighbor(n, netip.AddrFrom4([4]byte{10, 0, byte(n), 1}), 1, netlink.NUD_STALE)
 		g.neighbor(n, netip.MustParseAddr("2001:db8:"+string(rune('0'+n))+"::1"), 1, netlink.NUD_REACHABLE)
 	}
+	for n := 1; n <= 2; n++ {
+		g.neighbor(n, netip.MustParseAddr("2001:db8:9:1::1"), 2, netlink.NUD_STALE)
+	}
 	via := func(n int) net.IP { return net.IPv4(10, 0, byte(n), 1).To4() }
 	via6 := func(n int) net.IP { return net.ParseIP("2001:db8:" + string(rune('0'+n)) + "::1") }
 	hop := func(n int) *netlink.NexthopInfo { return &netlink.NexthopInfo{LinkIndex: g.index(n), Gw: via(n)} }
@@ -38,6 +41,8 @@ func TestHopByKindOfRoute(t *testing.T) {
 		{name: "out of an interface that is not ours", dst: v4, routes: []netlink.Route{{Gw: via(interfaces)}}},
 		{name: "the lower of two metrics", dst: v4, routes: []netlink.Route{{Gw: via(1), Priority: 20}, {Gw: via(2), Priority: 10}}, known: true},
 		{name: "the lower of two metrics, IPv6", dst: v6, routes: []netlink.Route{{Gw: via6(1), Priority: 20}, {Gw: via6(2), Priority: 10}}, known: true},
+		{name: "two links of one metric, IPv6", dst: "2001:db8:9:1::/127", routes: []netlink.Route{{LinkIndex: g.index(1)}, {LinkIndex: g.index(2)}}},
+		{name: "one link, IPv6", dst: "2001:db8:9:1::/127", routes: []netlink.Route{{LinkIndex: g.index(1)}}, known: true},
 		{name: "MTU that is not locked", dst: v4, routes: []netlink.Route{{Gw: via(1), MTU: 1400}}, known: true},
 		{name: "MTU that is locked", dst: v4, routes: []netlink.Route{{Gw: via(1), MTU: 1400, MTULock: true}}, known: true},
 		{name: "MTU that is locked, IPv6", dst: v6, routes: []netlink.Route{{Gw: via6(1), MTU: 1400, MTULock: true}}, known: true},
@@ -58,7 +63,7 @@ func TestHopByKindOfRoute(t *testing.T) {
 			g := &gateway{t, g.node, g.far, g.links}
 			for _, r := range c.routes {
 				r.Dst = ipNet(prefix)
-				g.inside(func() error { return netlink.RouteAdd(&r) })
+				g.inside(func() error { return netlink.RouteAppend(&r) })
 				t.Cleanup(func() { g.inside(func() error { return netlink.RouteDel(&r) }) })
 			}
 			if c.rule != nil {

@@ -19,11 +19,8 @@ const maxDistinct = 1024
 func (n *network) uplinks(t *table, neighbors map[target]neighbor) []maps.Uplink {
 	list := make([]maps.Uplink, 0, len(t.ways))
 	for prefix, w := range t.ways {
-		up := maps.Uplink{Prefix: prefix}
-		if w.via.IsValid() { // else each host is its own neighbour
-			up.Hop = n.hop(w, neighbors[target{w.out, w.via}])
-		}
-		list = append(list, up)
+		hop := n.hop(w, neighbors[target{w.out, w.via}]) // without a router none: each host is its own neighbour
+		list = append(list, maps.Uplink{Prefix: prefix, Hop: hop})
 	}
 	slices.SortFunc(list, func(a, b maps.Uplink) int { return a.Prefix.Compare(b.Prefix) })
 	return shorten(prune(list))
