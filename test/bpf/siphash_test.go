@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/bits"
+	"net/netip"
 	"testing"
 )
 
@@ -50,13 +51,24 @@ func sipRound(v *[4]uint64) {
 }
 
 // sipHash16 is SipHash-1-3 of two words, under a key of two words as the settings hold it.
-func sipHash16(key [2]uint64, a, b uint64) uint64 {
-	var k, message [16]byte
+func sipHash16(key [2]uint64, a, b uint64) uint64 { return sipHashOf(key, a, b) }
+
+// sipHashOf is SipHash-1-3 of any number of words.
+func sipHashOf(key [2]uint64, words ...uint64) uint64 {
+	var k [16]byte
 	binary.LittleEndian.PutUint64(k[:8], key[0])
 	binary.LittleEndian.PutUint64(k[8:], key[1])
-	binary.LittleEndian.PutUint64(message[:8], a)
-	binary.LittleEndian.PutUint64(message[8:], b)
-	return sipHash(1, 3, k, message[:])
+	var message []byte
+	for _, word := range words {
+		message = binary.LittleEndian.AppendUint64(message, word)
+	}
+	return sipHash(1, 3, k, message)
+}
+
+// words are the two of an IPv6 address as they lie in the packet.
+func words(addr netip.Addr) []uint64 {
+	b := addr.As16()
+	return []uint64{binary.NativeEndian.Uint64(b[:8]), binary.NativeEndian.Uint64(b[8:])}
 }
 
 // The paper's own example (appendix A: SipHash-2-4 of 00 to 0e under 00 to 0f), and those of
