@@ -6,6 +6,15 @@
 #include "address.h"
 #include "maps.h"
 
+/* Whether the tuple of this hash may be an endpoint's. */
+static __always_inline int endpoint_is_likely(__u64 hash)
+{
+	__u32 zero = 0, index = hash >> 32, tag = hash;
+	const struct endpoint_hints *hints = bpf_map_lookup_elem(&endpoint_hints, &zero);
+
+	return hints && hints->tags[index % ENDPOINT_BUCKETS] >> tag % HINT_BITS & 1;
+}
+
 /* The slot of the endpoint whose tuple has this hash, or one like it: once in 2^32 a tuple that is
  * no endpoint finds one. Where that matters the caller compares with the row. What listens at a
  * place and what answers from there are two endpoints. 0: none. */
@@ -13,6 +22,8 @@ static __always_inline const struct endpoint_slot *endpoint_find(__u64 hash, int
 {
 	__u32 index = hash >> 32, tag = hash;
 
+	if (!endpoint_is_likely(hash))
+		return 0;
 	for (int probe = 0; probe < ENDPOINT_PROBES; probe++) {
 		__u32 at = (index + probe) % ENDPOINT_BUCKETS;
 		const struct endpoint_bucket *b = bpf_map_lookup_elem(&endpoints, &at);

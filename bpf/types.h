@@ -91,6 +91,15 @@ struct endpoint_bucket {
 	struct endpoint_slot slots[ENDPOINT_SLOTS];
 };
 
+/* endpoint_hints: for each bucket of endpoints eight bits. One that is 0 says that no entry that belongs
+ * to the bucket, even if it is in one of the next, has a tag with these three lower bits. Most packets that
+ * are not for us are known by that alone, in 8 KB that stay in a core's first cache. */
+#define HINT_BITS 8
+
+struct endpoint_hints {
+	__u8 tags[ENDPOINT_BUCKETS];
+};
+
 /* How a service's packets reach its elements. */
 enum mode {
 	MODE_NAT = 0, /* the destination becomes the element's, and the way back is by the gateway */

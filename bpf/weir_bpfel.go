@@ -78,6 +78,11 @@ type WeirEndpointBucket struct {
 	}
 }
 
+type WeirEndpointHints struct {
+	_    structs.HostLayout
+	Tags [8192]uint8
+}
+
 type WeirEndpointKind uint32
 
 const (
@@ -343,6 +348,7 @@ const (
 	WeirMapBudgets            = "budgets"
 	WeirMapCounters           = "counters"
 	WeirMapElements           = "elements"
+	WeirMapEndpointHints      = "endpoint_hints"
 	WeirMapEndpoints          = "endpoints"
 	WeirMapFlowClients        = "flow_clients"
 	WeirMapFlows              = "flows"
@@ -426,23 +432,24 @@ type WeirProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeirMapSpecs struct {
-	Admitted    *ebpf.MapSpec `ebpf:"admitted"`
-	Budgets     *ebpf.MapSpec `ebpf:"budgets"`
-	Counters    *ebpf.MapSpec `ebpf:"counters"`
-	Elements    *ebpf.MapSpec `ebpf:"elements"`
-	Endpoints   *ebpf.MapSpec `ebpf:"endpoints"`
-	FlowClients *ebpf.MapSpec `ebpf:"flow_clients"`
-	Flows       *ebpf.MapSpec `ebpf:"flows"`
-	Fragments   *ebpf.MapSpec `ebpf:"fragments"`
-	Newcomers   *ebpf.MapSpec `ebpf:"newcomers"`
-	Proven      *ebpf.MapSpec `ebpf:"proven"`
-	Selections  *ebpf.MapSpec `ebpf:"selections"`
-	Services    *ebpf.MapSpec `ebpf:"services"`
-	Settings    *ebpf.MapSpec `ebpf:"settings"`
-	Sketch      *ebpf.MapSpec `ebpf:"sketch"`
-	Tallies     *ebpf.MapSpec `ebpf:"tallies"`
-	TxPorts     *ebpf.MapSpec `ebpf:"tx_ports"`
-	Uplinks     *ebpf.MapSpec `ebpf:"uplinks"`
+	Admitted      *ebpf.MapSpec `ebpf:"admitted"`
+	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
+	Counters      *ebpf.MapSpec `ebpf:"counters"`
+	Elements      *ebpf.MapSpec `ebpf:"elements"`
+	EndpointHints *ebpf.MapSpec `ebpf:"endpoint_hints"`
+	Endpoints     *ebpf.MapSpec `ebpf:"endpoints"`
+	FlowClients   *ebpf.MapSpec `ebpf:"flow_clients"`
+	Flows         *ebpf.MapSpec `ebpf:"flows"`
+	Fragments     *ebpf.MapSpec `ebpf:"fragments"`
+	Newcomers     *ebpf.MapSpec `ebpf:"newcomers"`
+	Proven        *ebpf.MapSpec `ebpf:"proven"`
+	Selections    *ebpf.MapSpec `ebpf:"selections"`
+	Services      *ebpf.MapSpec `ebpf:"services"`
+	Settings      *ebpf.MapSpec `ebpf:"settings"`
+	Sketch        *ebpf.MapSpec `ebpf:"sketch"`
+	Tallies       *ebpf.MapSpec `ebpf:"tallies"`
+	TxPorts       *ebpf.MapSpec `ebpf:"tx_ports"`
+	Uplinks       *ebpf.MapSpec `ebpf:"uplinks"`
 }
 
 // WeirVariableSpecs contains global variables before they are loaded into the kernel.
@@ -487,23 +494,24 @@ func (o *WeirObjects) Close() error {
 //
 // It can be passed to LoadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeirMaps struct {
-	Admitted    *ebpf.Map `ebpf:"admitted"`
-	Budgets     *ebpf.Map `ebpf:"budgets"`
-	Counters    *ebpf.Map `ebpf:"counters"`
-	Elements    *ebpf.Map `ebpf:"elements"`
-	Endpoints   *ebpf.Map `ebpf:"endpoints"`
-	FlowClients *ebpf.Map `ebpf:"flow_clients"`
-	Flows       *ebpf.Map `ebpf:"flows"`
-	Fragments   *ebpf.Map `ebpf:"fragments"`
-	Newcomers   *ebpf.Map `ebpf:"newcomers"`
-	Proven      *ebpf.Map `ebpf:"proven"`
-	Selections  *ebpf.Map `ebpf:"selections"`
-	Services    *ebpf.Map `ebpf:"services"`
-	Settings    *ebpf.Map `ebpf:"settings"`
-	Sketch      *ebpf.Map `ebpf:"sketch"`
-	Tallies     *ebpf.Map `ebpf:"tallies"`
-	TxPorts     *ebpf.Map `ebpf:"tx_ports"`
-	Uplinks     *ebpf.Map `ebpf:"uplinks"`
+	Admitted      *ebpf.Map `ebpf:"admitted"`
+	Budgets       *ebpf.Map `ebpf:"budgets"`
+	Counters      *ebpf.Map `ebpf:"counters"`
+	Elements      *ebpf.Map `ebpf:"elements"`
+	EndpointHints *ebpf.Map `ebpf:"endpoint_hints"`
+	Endpoints     *ebpf.Map `ebpf:"endpoints"`
+	FlowClients   *ebpf.Map `ebpf:"flow_clients"`
+	Flows         *ebpf.Map `ebpf:"flows"`
+	Fragments     *ebpf.Map `ebpf:"fragments"`
+	Newcomers     *ebpf.Map `ebpf:"newcomers"`
+	Proven        *ebpf.Map `ebpf:"proven"`
+	Selections    *ebpf.Map `ebpf:"selections"`
+	Services      *ebpf.Map `ebpf:"services"`
+	Settings      *ebpf.Map `ebpf:"settings"`
+	Sketch        *ebpf.Map `ebpf:"sketch"`
+	Tallies       *ebpf.Map `ebpf:"tallies"`
+	TxPorts       *ebpf.Map `ebpf:"tx_ports"`
+	Uplinks       *ebpf.Map `ebpf:"uplinks"`
 }
 
 func (m *WeirMaps) Close() error {
@@ -512,6 +520,7 @@ func (m *WeirMaps) Close() error {
 		m.Budgets,
 		m.Counters,
 		m.Elements,
+		m.EndpointHints,
 		m.Endpoints,
 		m.FlowClients,
 		m.Flows,

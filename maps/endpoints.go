@@ -3,6 +3,7 @@
 package maps
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"sync/atomic"
@@ -24,9 +25,13 @@ const (
 // says itself. It stays there until it goes: whoever looks for it while others come and go finds it.
 // Look-ups end at a slot that is empty, so that one that was left becomes empty only when there is
 // nothing behind it.
+//
+// The hints say which entries a bucket may have. They are set before an entry is there, and unset when
+// it is gone: packets that find nothing there look no further.
 type endpointTable struct {
 	key     tupleKey
 	buckets *mapped[bpf.WeirEndpointBucket]
+	hints   *mapped[bpf.WeirEndpointHints]
 }
 
 func openEndpoints(m *bpf.WeirMaps) (*endpointTable, error) {
@@ -38,10 +43,18 @@ func openEndpoints(m *bpf.WeirMaps) (*endpointTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &endpointTable{key: key, buckets: buckets}, nil
+	hints, err := mapMemory[bpf.WeirEndpointHints](m.EndpointHints)
+	if err != nil {
+		return nil, errors.Join(err, buckets.Close())
+	}
+	t := &endpointTable{key: key, buckets: buckets, hints: hints}
+	for bucket := range buckets.all { // an earlier version's table has none
+		t.hint(bucket)
+	}
+	return t, nil
 }
 
-func (t *endpointTable) Close() error { return t.buckets.Close() }
+func (t *endpointTable) Close() error { return errors.Join(t.buckets.Close(), t.hints.Close()) }
 
 // endpoint is what an entry is found by. A server's has no row.
 type endpoint struct {
@@ -63,6 +76,7 @@ type slot struct {
 const (
 	endpointSlots  = len(bpf.WeirEndpointBucket{}.Slots)
 	endpointProbes = int(bpf.WeirEndpointProbesENDPOINT_PROBES)
+	hintBits       = 8 // HINT_BITS
 )
 
 // left is in a slot whose entry went, while there are others behind it. To the program it is a server,
@@ -110,6 +124,7 @@ func (t *endpointTable) put(e endpoint) error {
 		bucket := t.bucket(t.own(e.hash), n)
 		for index, is := range t.buckets.all[bucket].Slots {
 			if isEmpty(is) || is == left() {
+				t.hints.all[0].Tags[t.own(e.hash)] |= hintOf(uint32(e.hash))
 				t.store(bucket, index, bpf.WeirEndpointSlot{Tag: uint32(e.hash), Row: e.row, Kind: e.kind, Probe: uint8(n)})
 				return nil
 			}
@@ -127,9 +142,26 @@ func (t *endpointTable) remove(e endpoint) {
 
 func (t *endpointTable) vacate(at slot) {
 	t.store(at.bucket, at.index, left())
+	t.hint(t.bucket(at.bucket, -int(at.Probe)))
 	for n := range int(at.Probe) + 1 {
 		t.trim(t.bucket(at.bucket, -n))
 	}
+}
+
+// hintOf is the bit of a tag.
+func hintOf(tag uint32) uint8 { return 1 << (tag % hintBits) }
+
+// hint makes a bucket's hints those of the entries that belong to it.
+func (t *endpointTable) hint(own int) {
+	var hints uint8
+	for n := range endpointProbes {
+		for _, e := range t.buckets.all[t.bucket(own, n)].Slots {
+			if !isEmpty(e) && e != left() && int(e.Probe) == n {
+				hints |= hintOf(e.Tag)
+			}
+		}
+	}
+	t.hints.all[0].Tags[own] = hints
 }
 
 // trim empties the slots of a bucket that were left and have nothing behind them, from the last on.

@@ -14,7 +14,10 @@ import (
 
 // tinyTable is one in plain memory.
 func tinyTable(buckets int) *endpointTable {
-	return &endpointTable{key: newTupleKey(), buckets: &mapped[bpf.WeirEndpointBucket]{all: make([]bpf.WeirEndpointBucket, buckets)}}
+	return &endpointTable{
+		key: newTupleKey(), buckets: &mapped[bpf.WeirEndpointBucket]{all: make([]bpf.WeirEndpointBucket, buckets)},
+		hints: &mapped[bpf.WeirEndpointHints]{all: make([]bpf.WeirEndpointHints, 1)},
+	}
 }
 
 func (t *endpointTable) snapshot() endpointReader { return slices.Clone(endpointReader(t.buckets.all)) }
@@ -110,6 +113,37 @@ func (t *endpointTest) check(what string) {
 			t.Fatalf("%s: %x is not found", what, e)
 		}
 	}
+	if got, want := t.hints.all[0], hintsOf(t.model, len(t.buckets.all)); got != want {
+		t.Fatalf("%s: the hints are %x, want %x", what, got.Tags[:len(t.buckets.all)], want.Tags[:len(t.buckets.all)])
+	}
+}
+
+// hintsOf are those that a table of so many buckets must have with these entries.
+func hintsOf(entries map[endpoint]bool, buckets int) (h bpf.WeirEndpointHints) {
+	for e := range entries {
+		h.Tags[e.hash>>32%uint64(buckets)] |= 1 << (e.hash % 8)
+	}
+	return h
+}
+
+// A table of an earlier version has no hints, or those of another table.
+func TestHintsAreMadeOfEntries(t *testing.T) {
+	m := newMaps(t)
+	table, err := openEndpoints(m)
+	must(t, err)
+	e := table.endpoint(web(), serviced, 1)
+	must(t, table.put(e))
+	for i := range table.buckets.all {
+		table.hints.all[0].Tags[i] = uint8(i)
+	}
+	must(t, table.Close())
+
+	table, err = openEndpoints(m)
+	must(t, err)
+	if want := hintsOf(map[endpoint]bool{e: true}, len(table.buckets.all)); table.hints.all[0] != want {
+		t.Error("the hints are not those of the entries")
+	}
+	must(t, table.Close())
 }
 
 func (t *endpointTest) tryPut(e endpoint) {

@@ -60,13 +60,29 @@ func dsr4() served {
 	return service(maps.TCP, "192.0.2.3:80", "198.51.100.3:80", maps.Options{Mode: maps.DSR})
 }
 
+// Those of the first rows: what Katran does.
+func ipip4() served {
+	return service(maps.TCP, "192.0.2.4:80", "198.51.100.4:80", maps.Options{Mode: maps.IPIP})
+}
+func ipipUDP4() served {
+	return service(maps.UDP, "192.0.2.4:53", "198.51.100.4:53", maps.Options{Mode: maps.IPIP})
+}
+func ipip6() served {
+	return service(maps.TCP, "[2001:db8:1::4]:80", "[2001:db8:2::4]:80", maps.Options{Mode: maps.IPIP})
+}
+func gue4() served {
+	return service(maps.TCP, "192.0.2.5:80", "198.51.100.5:80", maps.Options{Mode: maps.GUE})
+}
+
 // plans are the worlds, by their names. Each has a flow table of its own.
 func plans() map[string]plan {
 	return map[string]plan{
 		"nat4":  {tableFor, []served{nat4(), natUDP4(), natFar4(), dsr4()}},
 		"nat6":  {tableFor, []served{nat6()}},
-		"new":   {tableFor, []served{nat4(), nat6()}},
-		"flood": {tableFor, []served{nat4()}},
+		"ipip4": {tableFor, []served{ipip4(), ipipUDP4(), gue4()}},
+		"ipip6": {tableFor, []served{ipip6()}},
+		"new":   {tableFor, []served{nat4(), nat6(), ipip4()}},
+		"flood": {tableFor, []served{ipip4()}},
 	}
 }
 
@@ -110,7 +126,7 @@ func (s served) opened() []turn {
 func established(world string, s served, name string, flows uint32, limit float64) testCase {
 	return testCase{
 		name: fmt.Sprintf("%s, %s", name, flowCount(flows)), world: world, verdicts: []string{"steer_forward"}, limit: limit, opens: s.opened(), opened: flows,
-		stream: stream{turns: []turn{s.toService(packet.ACK)}, clients: flows, scattered: flows > 1},
+		stream: stream{turns: []turn{s.toService(packet.ACK)}, clients: flows, scattered: flows > 1, grows: s.Mode.Tunnels()},
 	}
 }
 
@@ -126,7 +142,7 @@ func both(world string, s served, name string, flows uint32, limit float64) test
 func opening(s served, name string, limit float64) testCase {
 	return testCase{
 		name: name, world: "new", verdicts: []string{"steer_forward"}, limit: limit, empty: true,
-		stream: stream{turns: []turn{s.toService(packet.SYN)}, clients: 1 << 30},
+		stream: stream{turns: []turn{s.toService(packet.SYN)}, clients: 1 << 30, grows: s.Mode.Tunnels()},
 	}
 }
 
@@ -159,22 +175,27 @@ func flowCount(flows uint32) string {
 func cases() []testCase {
 	return []testCase{
 		plain("no service", client4, elsewhere, packet.ACK, 1_000_000, "not_ours", 1.4),
-		established("nat4", nat4(), "NAT TCP4", 1, 2.6),
-		established("nat4", natUDP4(), "NAT UDP4", 1, 2.8),
-		established("nat6", nat6(), "NAT TCP6", 1, 2.8),
-		established("nat4", natFar4(), "NAT TCP4, redirected", 1, 0),
+		established("ipip4", ipip4(), "IPIP TCP4", 1, 2.6),
+		established("ipip6", ipip6(), "IPIP TCP6", 1, 2.8),
+		established("ipip4", ipipUDP4(), "IPIP UDP4", 1, 2.8),
+		established("ipip4", ipip4(), "IPIP TCP4", 100_000, 7),
+		established("ipip4", ipip4(), "IPIP TCP4", 1_000_000, 8),
+		established("ipip6", ipip6(), "IPIP TCP6", 1_000_000, 9),
+		established("ipip4", gue4(), "GUE TCP4", 1, 3.2),
 		established("nat4", dsr4(), "DSR TCP4", 1, 2.6),
-		established("nat4", nat4(), "NAT TCP4", 100_000, 7),
-		established("nat4", nat4(), "NAT TCP4", 1_000_000, 8),
-		established("nat6", nat6(), "NAT TCP6", 1_000_000, 9),
+		opening(ipip4(), "new flow, IPIP TCP4", 10),
+		opening(nat4(), "new flow, NAT TCP4", 10),
+		opening(nat6(), "new flow, NAT TCP6", 10),
+		flood(ipip4(), "new flow, IPIP TCP4, table full of openings", 0),
+		established("nat4", nat4(), "NAT TCP4", 1, 2.6),
+		established("nat6", nat6(), "NAT TCP6", 1, 2.8),
+		established("nat4", natUDP4(), "NAT UDP4", 1, 2.8),
+		established("nat4", natFar4(), "NAT TCP4, redirected", 1, 0),
 		both("nat4", nat4(), "NAT both ways, TCP4", 1, 0),
 		both("nat4", nat4(), "NAT both ways, TCP4", 10_000, 2.6),
 		both("nat4", nat4(), "NAT both ways, TCP4", 100_000, 4),
 		both("nat4", nat4(), "NAT both ways, TCP4", 1_000_000, 5),
 		both("nat6", nat6(), "NAT both ways, TCP6", 100_000, 4),
-		opening(nat4(), "new flow, TCP4", 10),
-		opening(nat6(), "new flow, TCP6", 10),
-		flood(nat4(), "new flow, TCP4, table full of openings", 0),
 		plain("guard, admitted", peer, registrar, packet.ACK, 1, "guard_admitted", 0),
 		plain("guard, challenged", client4, registrar, packet.SYN, 1_000_000, "guard_challenged", 0),
 		plain("guard, unknown flow", client4, registrar, packet.ACK, 1_000_000, "guard_unknown_flow", 0),

@@ -26,6 +26,8 @@ const (
 	registrar = "10.0.9.254:3863"
 	peer      = "10.0.9.1:40000"
 	elsewhere = "10.0.9.7:80"
+
+	ourAddress4, ourAddress6 = "10.0.9.254", "2001:db8:9::254"
 )
 
 // plan is what a world is configured with.
@@ -130,6 +132,9 @@ func (w *world) limit(clock maps.Clock) error {
 		ErrorsPerSecond: 10_000, HandshakeTimeout: 30 * time.Second,
 	}, maps.Timeouts{TCP: time.Hour, Opening: time.Minute, Closing: time.Minute, UDP: time.Hour})
 	if err != nil {
+		return err
+	}
+	if err := maps.WriteTunnelSources(w.maps, maps.TunnelSources{V4: netip.MustParseAddr(ourAddress4), V6: netip.MustParseAddr(ourAddress6)}); err != nil {
 		return err
 	}
 	guard, err := maps.OpenGuard(w.maps, []netip.AddrPort{netip.MustParseAddrPort(registrar)}, nil)
