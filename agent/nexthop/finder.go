@@ -57,6 +57,7 @@ type Finder struct {
 	right  time.Time // when the answer last was
 
 	// Run's own.
+	keeper    *keeper
 	network   *network
 	neighbors map[target]neighbor
 	stale     bool      // the network may have changed
@@ -79,7 +80,7 @@ func Open(cfg Config) (*Finder, error) {
 	}
 	f := &Finder{
 		log: cfg.Log, ours: map[int]bool{}, kernel: kernel, ear: ear, asked: make(chan struct{}, 1), news: make(chan struct{}, 1),
-		answer: &Answer{}, stale: true,
+		answer: &Answer{}, keeper: newKeeper(kernel, cfg.Log), stale: true,
 	}
 	for _, index := range cfg.Interfaces {
 		f.ours[index] = true
@@ -112,8 +113,13 @@ func ring(bell chan struct{}) {
 	}
 }
 
-// Run follows the kernel until ctx ends.
+// Run follows the kernel until ctx ends. The neighbours that it kept are the kernel's own then.
 func (f *Finder) Run(ctx context.Context) error {
+	f.follow(ctx)
+	return f.keeper.letGo(nil, f.neighbors)
+}
+
+func (f *Finder) follow(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	var listening sync.WaitGroup
 	listening.Go(func() { f.ear.listen(ctx) })
@@ -123,7 +129,7 @@ func (f *Finder) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case h := <-f.ear.heard:
 			f.hear(h, time.Now())
 		case <-f.asked:
@@ -174,6 +180,9 @@ func (f *Finder) step(now time.Time) {
 		f.find()
 		f.answerAt = time.Time{}
 	}
+	if f.network != nil {
+		f.keeper.step(now, f.neighbors, f.network.links)
+	}
 	if !f.stale && f.answerAt.IsZero() {
 		f.mu.Lock()
 		f.right = now
@@ -211,18 +220,24 @@ func (f *Finder) read(now time.Time) {
 	f.readAt, f.rested, f.answerAt = now.Add(readAgain), now.Add(readShare*took), now
 }
 
-// find answers anew.
+// find answers anew, and has the neighbours kept that the answer needs.
 func (f *Finder) find() {
 	f.mu.Lock()
 	wanted := f.wanted
 	f.mu.Unlock()
-	a := &Answer{Hops: map[netip.Addr]maps.Hop{}}
+	a, needed := &Answer{Hops: map[netip.Addr]maps.Hop{}}, f.network.routers()
 	for _, addr := range wanted {
-		if to, w, ok := f.network.neighbor(addr); ok {
-			if hop := f.network.hop(w, f.neighbors[to]); hop != (maps.Hop{}) {
-				a.Hops[addr] = hop
-			}
+		to, w, ok := f.network.neighbor(addr)
+		if !ok {
+			continue
 		}
+		needed[to] = true
+		if hop := f.network.hop(w, f.neighbors[to]); hop != (maps.Hop{}) {
+			a.Hops[addr] = hop
+		}
+	}
+	if err := f.keeper.keep(needed, f.neighbors); err != nil {
+		f.log.Warn("neighbours stay managed by the kernel that are no next hops any more", "error", err)
 	}
 	a.V4, a.V6 = f.network.uplinks(&f.network.v4, f.neighbors), f.network.uplinks(&f.network.v6, f.neighbors)
 	if a.equal(f.answer) {

@@ -4,6 +4,7 @@ package nexthop
 
 import (
 	"cmp"
+	stdmaps "maps"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -24,6 +25,20 @@ func (n *network) uplinks(t *table, neighbors map[target]neighbor) []maps.Uplink
 	}
 	slices.SortFunc(list, func(a, b maps.Uplink) int { return a.Prefix.Compare(b.Prefix) })
 	return shorten(prune(list))
+}
+
+// routers are those that lead to clients, of the shortest prefixes if there are more than maxRouters.
+func (n *network) routers() map[target]bool {
+	all := map[target]bool{}
+	for _, t := range []*table{&n.v4, &n.v6} {
+		prefixes := slices.SortedFunc(stdmaps.Keys(t.ways), func(a, b netip.Prefix) int { return cmp.Or(cmp.Compare(a.Bits(), b.Bits()), a.Compare(b)) })
+		for _, prefix := range prefixes {
+			if w := t.ways[prefix]; w.via.IsValid() && len(all) < maxRouters {
+				all[target{w.out, w.via}] = true
+			}
+		}
+	}
+	return all
 }
 
 // prune leaves out what has the way of the prefix around it. The list is in the order of addresses, with a
