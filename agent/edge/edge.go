@@ -68,8 +68,10 @@ func (g *gateway) open() error {
 // can be redirected to those alone.
 func (g *gateway) openHops() (err error) {
 	var interfaces []int
+	names := map[uint32]string{}
 	for _, a := range g.datapath.Interfaces() {
 		interfaces = append(interfaces, a.Index)
+		names[uint32(a.Index)] = a.Name
 	}
 	if g.hops, err = nexthop.Open(nexthop.Config{Interfaces: interfaces, Log: g.log}); err != nil {
 		return err
@@ -78,7 +80,7 @@ func (g *gateway) openHops() (err error) {
 	if err != nil {
 		return err
 	}
-	g.reconcile.ways = ways{finder: g.hops, uplinks: uplinks}
+	g.reconcile.ways = ways{finder: g.hops, uplinks: uplinks, names: names}
 	return nil
 }
 

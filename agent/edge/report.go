@@ -5,6 +5,7 @@ package edge
 import (
 	"cmp"
 	"context"
+	"net/netip"
 	"slices"
 
 	"github.com/weir-lb/weir/agent/operate"
@@ -71,13 +72,14 @@ func (r *reconciler) status() []ServiceStatus {
 		for _, row := range r.steering.Rows(s.Service) {
 			rows[elementKey{wire.PEID(row.PE), row.Addr}] = row.Index
 		}
-		all = append(all, s.status(func(key elementKey) uint64 { return r.flows[rows[key]] }))
+		status := s.status(func(key elementKey) uint64 { return r.flows[rows[key]] }, r.ways.describe)
+		all = append(all, status)
 	}
 	return all
 }
 
 // status describes the service; flows are those of the last sweep.
-func (s *service) status(flows func(elementKey) uint64) ServiceStatus {
+func (s *service) status(flows func(elementKey) uint64, nextHop func(netip.Addr) string) ServiceStatus {
 	out := ServiceStatus{VIP: s.String(), Pool: string(s.pool), Policy: s.policy, Elements: []ElementStatus{}}
 	total := uint64(0)
 	for _, e := range s.elements {
@@ -87,7 +89,7 @@ func (s *service) status(flows func(elementKey) uint64) ServiceStatus {
 	}
 	for key, e := range s.elements {
 		es := ElementStatus{PE: key.pe.String(), Identity: e.identity, Address: key.addr.String(),
-			Weight: e.weight, State: e.state.String(), Flows: flows(key)}
+			Weight: e.weight, State: e.state.String(), Flows: flows(key), NextHop: nextHop(key.addr.Addr())}
 		if e.home != 0 {
 			es.Home = e.home.String()
 		}

@@ -97,7 +97,7 @@ func TestForeignElements(t *testing.T) {
 	}
 	learn(far)
 	w.want(2, at, maps.Active)
-	status := w.svc.status(func(elementKey) uint64 { return 0 })
+	status := w.svc.status(func(elementKey) uint64 { return 0 }, func(netip.Addr) string { return "" })
 	if e := status.Elements[0]; e.Home != far.String() || e.Identity != "" || e.Share != 0.25 {
 		t.Errorf("%+v, want a quarter for the element of the other registrar", e)
 	}

@@ -57,7 +57,8 @@ type ElementStatus struct {
 	Share    float64 `json:"share"` // of the service's new flows, 0-1
 	State    string  `json:"state"` // one of the States
 	Flows    uint64  `json:"flows"`
-	Home     string  `json:"home"` // the registrar where it registered, 0x1a2b3c4d; empty: kept from the last run
+	Home     string  `json:"home"`     // the registrar where it registered, 0x1a2b3c4d; empty: kept from the last run
+	NextHop  string  `json:"next_hop"` // back1 02:00:00:00:00:05; empty: unresolved, the kernel is asked for each packet
 }
 
 // The states of an element, as ElementStatus has them.

@@ -54,7 +54,8 @@ func (s Status) writeHead(b *bytes.Buffer, now time.Time) {
 	fmt.Fprintf(b, "up         %s, since %s\n", now.Sub(s.StartedAt).Truncate(time.Second), s.StartedAt.UTC().Format(time.RFC3339))
 }
 
-// write has a column for the homes of elements if one has another than ours.
+// write names the interface by which an element is reached: "unresolved" if the kernel is asked for each of its packets.
+// It has a column for the homes of elements if one has another than ours.
 func (s ServiceStatus) write(b *bytes.Buffer, ours string) {
 	active := 0
 	for _, e := range s.Elements {
@@ -76,14 +77,15 @@ func (s ServiceStatus) write(b *bytes.Buffer, ours string) {
 		home = func(text string) string { return "\t" + cmp.Or(text, "-") }
 	}
 	t := operate.NewTable(b)
-	fmt.Fprintf(t, "  ELEMENT\tIDENTITY\tADDRESS\t%6s\t%6s\tSTATE\t%9s%s\n", "WEIGHT", "SHARE", "FLOWS", home("HOME"))
+	fmt.Fprintf(t, "  ELEMENT\tIDENTITY\tADDRESS\t%6s\t%6s\tSTATE\t%9s\tVIA%s\n", "WEIGHT", "SHARE", "FLOWS", home("HOME"))
 	for _, e := range s.Elements {
 		state := e.State
 		if state != StateActive {
 			state = strings.ToUpper(state)
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%6d\t%5.1f%%\t%s\t%9d%s\n",
-			e.PE, cmp.Or(e.Identity, "-"), e.Address, e.Weight, 100*e.Share, state, e.Flows, home(e.Home))
+		via, _, _ := strings.Cut(e.NextHop, " ")
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%6d\t%5.1f%%\t%s\t%9d\t%s%s\n",
+			e.PE, cmp.Or(e.Identity, "-"), e.Address, e.Weight, 100*e.Share, state, e.Flows, cmp.Or(via, "unresolved"), home(e.Home))
 	}
 	t.Flush() // a bytes.Buffer takes everything
 }

@@ -4,6 +4,8 @@ package edge
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -32,6 +34,7 @@ type finder interface {
 type ways struct {
 	finder   finder
 	uplinks  *maps.Uplinks
+	names    map[uint32]string // of interfaces
 	followed []netip.Addr
 	answer   *nexthop.Answer // that the kernel has; nil if it does not have all of one
 	renewed  time.Time
@@ -93,12 +96,16 @@ func (w *ways) lost(steering *maps.Steering) error {
 	return steering.SetHops(nil)
 }
 
-// hop is by which an element is reached; the zero value if the kernel is asked.
-func (w *ways) hop(addr netip.Addr) maps.Hop {
+// describe is by which hop an element is reached, for people; empty if the kernel is asked.
+func (w *ways) describe(addr netip.Addr) string {
 	if w.answer == nil {
-		return maps.Hop{}
+		return ""
 	}
-	return w.answer.Hops[addr]
+	hop, known := w.answer.Hops[addr]
+	if !known {
+		return ""
+	}
+	return fmt.Sprintf("%s %s", w.names[hop.Interface], net.HardwareAddr(hop.To[:]))
 }
 
 // close ends all hops, as nobody follows them any more.
