@@ -80,7 +80,8 @@ func (r *reconciler) status() []ServiceStatus {
 
 // status describes the service; flows are those of the last sweep.
 func (s *service) status(flows func(elementKey) uint64, nextHop func(netip.Addr) string) ServiceStatus {
-	out := ServiceStatus{VIP: s.String(), Pool: string(s.pool), Policy: s.policy, Elements: []ElementStatus{}}
+	out := ServiceStatus{VIP: s.String(), Pool: string(s.pool), Policy: s.policy, Mode: s.options.Mode.String(),
+		Fragments: s.options.Fragments.String(), Elements: []ElementStatus{}}
 	total := uint64(0)
 	for _, e := range s.elements {
 		if e.state == maps.Active {

@@ -41,11 +41,13 @@ type InterfaceStatus struct {
 
 // ServiceStatus is one service; Flows sums those of its elements.
 type ServiceStatus struct {
-	VIP      string          `json:"vip"` // tcp://10.0.100.1:80
-	Pool     string          `json:"pool"`
-	Policy   string          `json:"policy"` // of the pool; empty as long as nobody registered
-	Flows    uint64          `json:"flows"`
-	Elements []ElementStatus `json:"elements"`
+	VIP       string          `json:"vip"` // tcp://10.0.100.1:80
+	Pool      string          `json:"pool"`
+	Policy    string          `json:"policy"`    // of the pool; empty as long as nobody registered
+	Mode      string          `json:"mode"`      // how packets reach the elements: nat, dsr, ipip or gue
+	Fragments string          `json:"fragments"` // what becomes of them: forward or drop
+	Flows     uint64          `json:"flows"`
+	Elements  []ElementStatus `json:"elements"`
 }
 
 // ElementStatus is one element of a service.

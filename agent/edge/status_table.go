@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/agent/operate"
+	"github.com/weir-lb/weir/maps"
 )
 
 // WriteTable writes the status for people, in at most 100 columns with names of
@@ -67,8 +68,8 @@ func (s ServiceStatus) write(b *bytes.Buffer, ours string) {
 	if active == 0 {
 		health = "NO ACTIVE ELEMENT: new flows are refused"
 	}
-	fmt.Fprintf(b, "\n%s  pool %s  policy %s  flows %d  %s\n",
-		s.VIP, s.Pool, cmp.Or(s.Policy, "unknown"), s.Flows, health)
+	fmt.Fprintf(b, "\n%s  pool %s  policy %s  flows %d  %s\n%s",
+		s.VIP, s.Pool, cmp.Or(s.Policy, "unknown"), s.Flows, health, s.unusual())
 	if len(s.Elements) == 0 {
 		return
 	}
@@ -88,6 +89,20 @@ func (s ServiceStatus) write(b *bytes.Buffer, ours string) {
 			e.PE, cmp.Or(e.Identity, "-"), e.Address, e.Weight, 100*e.Share, state, e.Flows, cmp.Or(via, "unresolved"), home(e.Home))
 	}
 	t.Flush() // a bytes.Buffer takes everything
+}
+
+// unusual is a line of what is configured otherwise than by default.
+func (s ServiceStatus) unusual() (line string) {
+	if s.Mode != maps.NAT.String() {
+		line += "  mode " + s.Mode
+	}
+	if s.Fragments != maps.ForwardFragments.String() {
+		line += "  fragments " + s.Fragments
+	}
+	if line == "" {
+		return ""
+	}
+	return line + "\n"
 }
 
 // split parts the drops from the rest, each with the most frequent first and
