@@ -229,6 +229,8 @@ func TestDecapsulationOfNonsense(t *testing.T) {
 			{"an inner header of 16 bytes", ipip, set(in4, size, 0x44), "malformed"},
 			{"an inner header longer than its packet", ipip, set(set(in4, size, 0x4f), size+3, 50), "malformed"},
 			{"an inner packet longer than the outer one", ipip, set(in4, size+2, 1), "malformed"},
+			{"an inner packet one byte longer than the outer one", ipip, set(in4, size+3, 61), "malformed"},
+			{"an inner IPv6 packet one byte longer than the outer one", ipip, set(in6, size+5, 41), "malformed"},
 			{"an inner IPv6 packet longer than the outer one", ipip, set(in6, size+4, 1), "malformed"},
 			{"an inner packet shorter than the outer one", ipip, set(in4, size+3, 40), "taken"},
 			{"GUE where IP in IP is taken", ipip, direct, "other"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -18,7 +19,11 @@ import (
 
 // attach puts the program on the interface. It goes with the process, whatever ends that.
 func (r *Receiver) attach(device netlink.Link) error {
-	objects, err := r.load()
+	ends, err := r.ends(device)
+	if err != nil {
+		return err
+	}
+	objects, err := r.load(ends)
 	if err != nil {
 		return explainLoad(err)
 	}
@@ -34,7 +39,23 @@ func (r *Receiver) attach(device netlink.Link) error {
 	return nil
 }
 
-func (r *Receiver) load() (*bpf.DecapObjects, error) {
+// ends are the addresses that tunnels to this host may have: the interface's, since another weir pe may serve
+// at them, and the served ones, wherever those are.
+func (r *Receiver) ends(device netlink.Link) ([]netip.Addr, error) {
+	addrs, err := r.links.AddrList(device, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, fmt.Errorf("list the addresses of %s: %w", device.Attrs().Name, err)
+	}
+	ends := slices.Clone(r.cfg.At)
+	for _, a := range addrs {
+		if at, ok := netip.AddrFromSlice(a.IP); ok && at.Unmap().IsGlobalUnicast() {
+			ends = append(ends, at.Unmap())
+		}
+	}
+	return ends, nil
+}
+
+func (r *Receiver) load(ends []netip.Addr) (*bpf.DecapObjects, error) {
 	spec, err := bpf.LoadDecap()
 	if err != nil {
 		return nil, err
@@ -48,7 +69,7 @@ func (r *Receiver) load() (*bpf.DecapObjects, error) {
 	if err := spec.LoadAndAssign(&objects, nil); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(fill(objects.Vips, r.cfg.VIPs), fill(objects.Locals, r.cfg.At)); err != nil {
+	if err := errors.Join(fill(objects.Vips, r.cfg.VIPs), fill(objects.Locals, ends)); err != nil {
 		return nil, errors.Join(err, objects.Close())
 	}
 	return &objects, nil

@@ -4,6 +4,7 @@ package receive
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-lb/weir/test/lab"
 	"github.com/weir-lb/weir/test/require"
@@ -23,6 +25,7 @@ import (
 type host struct {
 	*testing.T
 	node *lab.Node
+	far  *lab.Node // at the other end of its link
 	log  bytes.Buffer
 }
 
@@ -35,9 +38,10 @@ func newHost(t *testing.T) *host {
 	h := &host{T: t}
 	h.node, err = network.Node("server")
 	must(t, err)
-	far, err := network.Node("far")
+	h.far, err = network.Node("far")
 	must(t, err)
-	must(t, network.Link(lab.End{Node: h.node, Name: "eth0", Addr: netip.MustParsePrefix("10.0.20.1/24")}, lab.End{Node: far, Name: "eth0"}))
+	must(t, network.Link(lab.End{Node: h.node, Name: "eth0", Addr: netip.MustParsePrefix("10.0.20.1/24")},
+		lab.End{Node: h.far, Name: "eth0", Addr: netip.MustParsePrefix("10.0.20.2/24")}))
 	must(t, h.node.Sysctl("net.ipv6.conf.eth0.disable_ipv6", "0"))
 	must(t, h.node.AddAddr("eth0", netip.MustParsePrefix("fd20::1/64")))
 	return h
@@ -232,4 +236,62 @@ func TestVIPIsNoSource(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// Whoever asks the segment for the VIP must hear the gateway, and not the servers: a question for the VIP is
+// not answered, the next one, for the host's own address, is.
+func TestVIPIsSilent(t *testing.T) {
+	h := newHost(t)
+	r, err := h.open(h.config(DSR, "10.0.100.1"))
+	must(t, err)
+	defer h.close(r)
+	asked := h.ask("10.0.100.1", "10.0.20.1")
+	if asked != "10.0.20.1" {
+		t.Errorf("%s is answered for", asked)
+	}
+}
+
+// ask sends an ARP request for each address from the far end, and returns the first that is answered for.
+func (h *host) ask(addrs ...string) (answered string) {
+	h.Helper()
+	must(h.T, h.far.Do(func() error {
+		device, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return err
+		}
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		at := &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ARP), Ifindex: device.Index, Halen: 6, Addr: [8]byte{255, 255, 255, 255, 255, 255}}
+		if err := errors.Join(unix.Bind(fd, at), unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5})); err != nil {
+			return err
+		}
+		for _, a := range addrs {
+			if err := unix.Sendto(fd, request(device.HardwareAddr, a), 0, at); err != nil {
+				return err
+			}
+		}
+		for {
+			var b [64]byte
+			if _, _, err := unix.Recvfrom(fd, b[:], 0); err != nil {
+				return err
+			}
+			if b[7] == 2 { // a reply
+				answered = netip.AddrFrom4([4]byte(b[14:18])).String()
+				return nil
+			}
+		}
+	}))
+	return answered
+}
+
+func htons(v uint16) uint16 { return v<<8 | v>>8 }
+
+// request asks for an address (RFC 826), from 10.0.20.2.
+func request(from net.HardwareAddr, addr string) []byte {
+	b := append([]byte{0, 1, 8, 0, 6, 4, 0, 1}, from...)
+	b = append(b, 10, 0, 20, 2, 0, 0, 0, 0, 0, 0)
+	return append(b, netip.MustParseAddr(addr).AsSlice()...)
 }
