@@ -54,7 +54,8 @@ static __always_inline __u64 tuple_hash(const __u64 key[4], const struct address
 	} else {
 		x |= (__u64)address_word(addr) << 32;
 	}
-	x = (x ^ key[0]) * key[1];
+	x ^= key[0];
+	x = (x ^ x >> 32) * key[1]; /* multiplying spreads upwards, and the address is in the upper half */
 	x = (x ^ x >> 32) * key[2];
 	return x ^ x >> 29;
 }

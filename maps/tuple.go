@@ -44,7 +44,8 @@ func (k tupleKey) hash(at netip.AddrPort, protocol uint8) uint64 {
 		y = ((y ^ y>>32) + a.Half[1]) * k[2]
 		x ^= (y^y>>29)*k[1] | 1
 	}
-	x = (x ^ k[0]) * k[1]
+	x ^= k[0]
+	x = (x ^ x>>32) * k[1]
 	x = (x ^ x>>32) * k[2]
 	return x ^ x>>29
 }
@@ -54,7 +55,8 @@ func (k tupleKey) client(hash uint64) (at netip.AddrPort, protocol uint8) {
 	x := hash ^ hash>>29 ^ hash>>58
 	x *= inverse(k[2])
 	x ^= x >> 32
-	x = x*inverse(k[1]) ^ k[0]
+	x *= inverse(k[1])
+	x ^= x>>32 ^ k[0]
 	var b [4]byte
 	binary.NativeEndian.PutUint32(b[:], uint32(x>>32))
 	return netip.AddrPortFrom(netip.AddrFrom4(b), fromBE16(uint16(x>>16))), uint8(x >> 8)

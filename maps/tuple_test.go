@@ -32,7 +32,7 @@ func modelHash(key [4]uint64, at netip.AddrPort, protocol uint8) uint64 {
 }
 
 func modelMix(key [4]uint64, x uint64) uint64 {
-	x = modelTimes(x^key[0], key[1])
+	x = modelTimes(modelFold(x^key[0], 32), key[1])
 	x = modelTimes(modelFold(x, 32), key[2])
 	return modelFold(x, 29)
 }
@@ -107,7 +107,7 @@ func TestTupleHashHasAnInverse(t *testing.T) {
 
 // Neither of the hash's halves, which choose buckets, may depend on a part of the tuple only.
 func TestTupleHashSpreads(t *testing.T) {
-	key := tupleKey{0x243f6a8885a308d3, 0x13198a2e03707345, 0xa4093822299f31d1, 0x082efa98ec4e6c89}
+	key := newTupleKey()
 	const buckets, n = 64, 64 * 400
 	for name, at := range map[string]func(i int) netip.AddrPort{
 		"ports": func(i int) netip.AddrPort {
