@@ -138,6 +138,13 @@ enum element_state {
 	ELEMENT_ACTIVE = 4,   /* new flows too */
 };
 
+/* What an operator has ordered of an element. The agent keeps it here, no packet reads it: what it
+ * means is in the element's state and weight. */
+enum element_flag {
+	ELEMENT_DRAINED = 1, /* no new flows: it is AWAY instead of ACTIVE */
+	ELEMENT_WEIGHED = 2, /* its weight is the operator's */
+};
+
 /* The next hop of a packet: what the kernel's routes and neighbours say, kept fresh by the agent. */
 struct hop {
 	__u32 ifindex; /* 0: not known; ask the kernel */
@@ -156,7 +163,7 @@ struct element {
 	__u32 weight;
 	__u16 service;
 	__u8 mode;    /* enum mode, the service's */
-	__u8 pad;
+	__u8 flags;   /* enum element_flag */
 	struct hop hop;
 	__be16 tunnel_port; /* the service's */
 	__u8 more[10];

@@ -105,6 +105,7 @@ int tick(void *ctx)
 /* Puts the types that no map names into the object's BTF, for Go. */
 const enum verdict verdict_type __attribute__((unused)) = VERDICT_NOT_OURS;
 const enum element_state element_state_type __attribute__((unused)) = ELEMENT_FREE;
+const enum element_flag element_flag_type __attribute__((unused)) = ELEMENT_DRAINED;
 const enum flow_state flow_state_type __attribute__((unused)) = FLOW_EMPTY;
 const enum flow_class flow_class_type __attribute__((unused)) = FLOW_TCP;
 const enum tally tally_type __attribute__((unused)) = TALLY_FLOW_EVICTED;

@@ -44,7 +44,7 @@ type WeirElement struct {
 	Weight   uint32
 	Service  uint16
 	Mode     uint8
-	Pad      uint8
+	Flags    uint8
 	Hop      struct {
 		_       structs.HostLayout
 		Ifindex uint32
@@ -56,6 +56,13 @@ type WeirElement struct {
 	TunnelPort uint16
 	More       [10]uint8
 }
+
+type WeirElementFlag uint32
+
+const (
+	WeirElementFlagELEMENT_DRAINED WeirElementFlag = 1
+	WeirElementFlagELEMENT_WEIGHED WeirElementFlag = 2
+)
 
 type WeirElementState uint32
 
@@ -365,6 +372,7 @@ const (
 	WeirProgTick              = "tick"
 	WeirProgWeir              = "weir"
 	WeirVarBudgetType         = "budget_type"
+	WeirVarElementFlagType    = "element_flag_type"
 	WeirVarElementStateType   = "element_state_type"
 	WeirVarEndpointKindType   = "endpoint_kind_type"
 	WeirVarEndpointProbesType = "endpoint_probes_type"
@@ -457,6 +465,7 @@ type WeirMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeirVariableSpecs struct {
 	BudgetType         *ebpf.VariableSpec `ebpf:"budget_type"`
+	ElementFlagType    *ebpf.VariableSpec `ebpf:"element_flag_type"`
 	ElementStateType   *ebpf.VariableSpec `ebpf:"element_state_type"`
 	EndpointKindType   *ebpf.VariableSpec `ebpf:"endpoint_kind_type"`
 	EndpointProbesType *ebpf.VariableSpec `ebpf:"endpoint_probes_type"`
@@ -542,6 +551,7 @@ func (m *WeirMaps) Close() error {
 // It can be passed to LoadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeirVariables struct {
 	BudgetType         *ebpf.Variable `ebpf:"budget_type"`
+	ElementFlagType    *ebpf.Variable `ebpf:"element_flag_type"`
 	ElementStateType   *ebpf.Variable `ebpf:"element_state_type"`
 	EndpointKindType   *ebpf.Variable `ebpf:"endpoint_kind_type"`
 	EndpointProbesType *ebpf.Variable `ebpf:"endpoint_probes_type"`

@@ -87,8 +87,7 @@ func (s *Steering) adoptRows(used map[uint16]use) error {
 			}
 			s.retired[uint16(index)] = true
 		default:
-			row := Row{Index: uint16(index), Element: Element{
-				PE: e.Pe, Addr: addrPort(e.Addr, e.Port), Weight: e.Weight, State: State(e.State)}}
+			row := Row{Index: uint16(index), Element: elementOf(e)}
 			s.rows[rowKey{e.Service, e.Pe, row.Addr}] = row
 			if err := writeHop(s.maps, row.Index, Hop{}); err != nil { // of an earlier agent, and old
 				return err

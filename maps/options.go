@@ -114,7 +114,7 @@ func (s *Steering) Configure(service Service, o Options) error {
 func (s *Steering) reselect(id uint16) error {
 	var candidates []candidate
 	for key, row := range s.rows {
-		if key.service == id && row.State == Active && row.Weight > 0 {
+		if key.service == id && row.takesFlows() {
 			candidates = append(candidates, candidate{row: row.Index, pe: row.PE, addr: row.Addr, weight: row.Weight})
 		}
 	}
@@ -131,7 +131,7 @@ func (s *Steering) writeOptions(service Service, id uint16) error {
 		if key.service != id {
 			continue
 		}
-		if err := s.writeRow(service, id, row, uint8(row.State)); err != nil {
+		if err := s.writeRow(service, id, row, row.rowState()); err != nil {
 			return err
 		}
 	}

@@ -105,7 +105,7 @@ func (s *Steering) stage(selection Selection, id uint16) (stagedRows, error) {
 			continue
 		}
 		staged.wanted[rowKey{id, e.PE, e.Addr}] = true
-		if e.State == Active && e.Weight > 0 {
+		if e.takesFlows() {
 			staged.candidates = append(staged.candidates, candidate{row: row, pe: e.PE, addr: e.Addr, weight: e.Weight})
 		}
 	}

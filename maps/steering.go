@@ -39,10 +39,42 @@ func (s State) String() string {
 // Element is one element of a service: PE identifier and address with port name it, weight
 // is its share of the new flows (0: none).
 type Element struct {
-	PE     uint32
-	Addr   netip.AddrPort
-	Weight uint32
-	State  State
+	PE      uint32
+	Addr    netip.AddrPort
+	Weight  uint32
+	State   State
+	Drained bool // by an operator: no new flows; one that is active lies in the kernel as Away
+	Weighed bool // the weight is an operator's
+}
+
+// takesFlows says whether new flows may begin at the element.
+func (e Element) takesFlows() bool { return e.State == Active && !e.Drained && e.Weight > 0 }
+
+// rowState is what packets are to see.
+func (e Element) rowState() uint8 {
+	if e.State == Active && e.Drained {
+		return uint8(Away)
+	}
+	return uint8(e.State)
+}
+
+func (e Element) flags() (flags uint8) {
+	if e.Drained {
+		flags |= uint8(bpf.WeirElementFlagELEMENT_DRAINED)
+	}
+	if e.Weighed {
+		flags |= uint8(bpf.WeirElementFlagELEMENT_WEIGHED)
+	}
+	return flags
+}
+
+// elementOf is the element in a row.
+func elementOf(e bpf.WeirElement) Element {
+	return Element{
+		PE: e.Pe, Addr: addrPort(e.Addr, e.Port), Weight: e.Weight, State: State(e.State),
+		Drained: e.Flags&uint8(bpf.WeirElementFlagELEMENT_DRAINED) != 0,
+		Weighed: e.Flags&uint8(bpf.WeirElementFlagELEMENT_WEIGHED) != 0,
+	}
 }
 
 // Row is an element as it lies in the kernel.
@@ -146,7 +178,7 @@ func (s *Steering) put(service Service, id uint16, e Element) (uint16, error) {
 		row.Index = s.free[len(s.free)-1]
 	}
 	row.Element = e
-	if err := s.writeRow(service, id, row, uint8(e.State)); err != nil {
+	if err := s.writeRow(service, id, row, e.rowState()); err != nil {
 		return 0, err
 	}
 	if !known {
@@ -192,7 +224,7 @@ func (s *Steering) retire(service Service, key rowKey) error {
 func (s *Steering) writeRow(service Service, id uint16, row Row, state uint8) error {
 	err := s.maps.Elements.Put(uint32(row.Index), bpf.WeirElement{
 		Addr: address(row.Addr.Addr()), Port: be16(row.Addr.Port()), Protocol: service.Protocol, State: state,
-		Pe: row.PE, Service: id, Weight: row.Weight, Mode: uint8(s.options[id].Mode),
+		Pe: row.PE, Service: id, Weight: row.Weight, Mode: uint8(s.options[id].Mode), Flags: row.flags(),
 		TunnelPort: s.options[id].tunnelPort(), Hop: s.hops[row.Addr.Addr()].hop(),
 	})
 	if err != nil {

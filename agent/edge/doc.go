@@ -10,9 +10,10 @@
 //
 // Its invariants: an unsynchronised handlespace never empties the maps; the
 // death of this process leaves the last selection forwarding; a configuration is
-// taken as a whole or refused with all its faults, each with its line and path.
+// taken as a whole or refused with all its faults, each with its line and path; what
+// an operator has ordered stands until it is taken back.
 //
 // It will not speak a protocol (package registrar does), lay out a map (package
-// maps) or load a program (package loader). The control socket only shows; it
-// changes nothing.
+// maps) or load a program (package loader). By the control socket an operator
+// changes what elements get, and nothing that the configuration says.
 package edge

@@ -88,7 +88,7 @@ func (g *gateway) openSockets() (err error) {
 	if g.credentials, err = g.cfg.Registrar.Load(); err != nil {
 		return err
 	}
-	if g.control, err = operate.ListenControl(g.cfg.Control, func(ctx context.Context) (any, error) { return g.status(ctx) }); err != nil {
+	if g.control, err = operate.ListenControl(g.cfg.Control, g.document, g.commands()); err != nil {
 		return err
 	}
 	if g.metrics, err = operate.ListenMetrics(g.cfg.Metrics, newCollector(g.status, operate.Version())); err != nil {

@@ -22,6 +22,7 @@ type inbox struct {
 type change struct {
 	pool     *handlespace.Pool
 	departed []handlespace.Departure
+	orders   orders // of the pool's elements, for those that come
 }
 
 func newInbox() *inbox {

@@ -31,7 +31,7 @@ type collector struct {
 	registrar operate.RegistrarMetrics
 }
 
-type elementDescs struct{ flows, weight, state *prometheus.Desc }
+type elementDescs struct{ flows, weight, state, drained *prometheus.Desc }
 
 func newCollector(source statusSource, version string) *collector {
 	c := &collector{source: source, version: version}
@@ -49,9 +49,10 @@ func newCollector(source statusSource, version string) *collector {
 	c.tallies = desc("tallies_total", "How often something happened beside the verdicts.", "tally")
 	c.flows = desc("flows", "Flows of a service.", "service", "pool")
 	c.element = elementDescs{
-		flows:  element("element_flows", "Flows of an element."),
-		weight: element("element_weight", "Weight of an element in the selection of new flows."),
-		state:  element("element_state", "State of an element: 1 for the one it is in, else 0.", "state"),
+		flows:   element("element_flows", "Flows of an element."),
+		weight:  element("element_weight", "Weight of an element in the selection of new flows."),
+		state:   element("element_state", "State of an element: 1 for the one it is in, else 0.", "state"),
+		drained: element("element_drained", "Whether an operator has drained an element."),
 	}
 	c.registrar = operate.NewRegistrarMetrics(desc)
 	return c
@@ -93,6 +94,7 @@ func (d elementDescs) collect(out chan<- prometheus.Metric, s ServiceStatus, e E
 	labels := []string{s.VIP, s.Pool, e.PE, e.Identity, e.Address}
 	operate.Gauge(out, d.flows, float64(e.Flows), labels...)
 	operate.Gauge(out, d.weight, float64(e.Weight), labels...)
+	operate.Gauge(out, d.drained, truth(e.Drained), labels...)
 	for _, state := range []string{StateActive, StateAway, StateDraining, StateLost} {
 		operate.Gauge(out, d.state, truth(e.State == state), append(labels[:len(labels):len(labels)], state)...)
 	}

@@ -74,8 +74,10 @@ func (r *reconciler) configure(cfg Config, now time.Time) error {
 		return errors.Join(err, r.ways.lost(r.steering))
 	}
 	err = errors.Join(r.close(), r.tunnels.configure(cfg.TunnelSource)) // now that there is another one
+	before := r.services
 	r.steering, r.services, r.recovery, r.closing = steering, services, cfg.Recovery, cfg.Flows.Closing
 	r.adopt(now)
+	r.remember(before)
 	for _, c := range r.pools {
 		r.update(c, now)
 	}
@@ -124,6 +126,21 @@ func (r *reconciler) adopt(now time.Time) {
 	}
 }
 
+// remember takes over what no row tells of elements: who they are.
+func (r *reconciler) remember(before []*service) {
+	for _, s := range r.services {
+		i := slices.IndexFunc(before, func(b *service) bool { return b.Service == s.Service && b.pool == s.pool })
+		if i < 0 {
+			continue
+		}
+		for key, e := range s.elements {
+			if was := before[i].elements[key]; was != nil {
+				e.identity, e.home, e.since = was.identity, was.home, was.since
+			}
+		}
+	}
+}
+
 // run follows the handlespace until ctx ends. It leaves the kernel as it is.
 func (r *reconciler) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
@@ -162,6 +179,7 @@ func (r *reconciler) takeChanges(now time.Time) {
 }
 
 func (r *reconciler) update(c change, now time.Time) {
+	c.orders = r.orders(c.pool.Handle())
 	for _, s := range r.services {
 		if s.pool == c.pool.Handle() {
 			r.tellUnfit(s, c.pool)
@@ -191,15 +209,19 @@ func (r *reconciler) tellUnfit(s *service, pool *handlespace.Pool) {
 
 // apply writes the service. What does not fit or fails is said once a change; the next one tries again.
 func (r *reconciler) apply(s *service) {
+	if err := r.write(s); err != nil {
+		r.log.Error("write the selection", "service", s.Service, "error", err)
+	}
+}
+
+func (r *reconciler) write(s *service) error {
 	wanted := s.wanted()
 	if s.options.Mode.Tunnels() {
 		if err := r.tunnels.reach(wanted); err != nil {
 			r.log.Error("no packets reach some elements", "service", s.Service, "error", err)
 		}
 	}
-	if err := r.steering.Apply(s.Service, wanted); err != nil {
-		r.log.Error("write the selection", "service", s.Service, "error", err)
-	}
+	return r.steering.Apply(s.Service, wanted)
 }
 
 // tick does what is due: renew the next hops, tell clients of lost elements, end the recovery, sweep the flows.
@@ -288,7 +310,7 @@ func (r *reconciler) sweep(now time.Time) {
 }
 
 // retire lets go of draining elements without flows, and of lost ones once their clients had time
-// to hear of it.
+// to hear of it. Those that an operator's order stands for stay, so that it is known when they come back.
 func (r *reconciler) retire(s *service, now time.Time) {
 	before := len(s.elements)
 	for _, row := range r.steering.Rows(s.Service) {
@@ -297,7 +319,7 @@ func (r *reconciler) retire(s *service, now time.Time) {
 		if e == nil || e.since.After(now.Add(-r.closing)) {
 			continue
 		}
-		if e.state == maps.Lost || e.state == maps.Draining && r.flows[row.Index] == 0 {
+		if (e.state == maps.Lost || e.state == maps.Draining && r.flows[row.Index] == 0) && !s.mustKeep(key) {
 			delete(s.elements, key)
 		}
 	}

@@ -14,6 +14,9 @@ import (
 	"github.com/weir-lb/weir/registrar/wire"
 )
 
+// document is the status at the control socket.
+func (g *gateway) document(ctx context.Context) (any, error) { return g.status(ctx) }
+
 // status is what the operator sees.
 func (g *gateway) status(ctx context.Context) (Status, error) {
 	s := Status{
@@ -68,14 +71,18 @@ func (r *reconciler) ask(ctx context.Context, f func(*reconciler)) error {
 func (r *reconciler) status() []ServiceStatus {
 	all := make([]ServiceStatus, 0, len(r.services))
 	for _, s := range r.services {
-		rows := map[elementKey]uint16{}
-		for _, row := range r.steering.Rows(s.Service) {
-			rows[elementKey{wire.PEID(row.PE), row.Addr}] = row.Index
-		}
-		status := s.status(func(key elementKey) uint64 { return r.flows[rows[key]] }, r.ways.describe)
-		all = append(all, status)
+		all = append(all, s.status(r.flowsOf(s), r.ways.describe))
 	}
 	return all
+}
+
+// flowsOf tells how many flows an element of the service had at the last sweep.
+func (r *reconciler) flowsOf(s *service) func(elementKey) uint64 {
+	rows := map[elementKey]uint16{}
+	for _, row := range r.steering.Rows(s.Service) {
+		rows[elementKey{wire.PEID(row.PE), row.Addr}] = row.Index
+	}
+	return func(key elementKey) uint64 { return r.flows[rows[key]] }
 }
 
 // status describes the service; flows are those of the last sweep.
@@ -84,18 +91,19 @@ func (s *service) status(flows func(elementKey) uint64, nextHop func(netip.Addr)
 		Fragments: s.options.Fragments.String(), Elements: []ElementStatus{}}
 	total := uint64(0)
 	for _, e := range s.elements {
-		if e.state == maps.Active {
-			total += uint64(e.weight)
+		if e.takesFlows() {
+			total += uint64(e.share())
 		}
 	}
 	for key, e := range s.elements {
 		es := ElementStatus{PE: key.pe.String(), Identity: e.identity, Address: key.addr.String(),
-			Weight: e.weight, State: e.state.String(), Flows: flows(key), NextHop: nextHop(key.addr.Addr())}
+			Weight: e.share(), State: e.state.String(), Flows: flows(key), NextHop: nextHop(key.addr.Addr()),
+			Drained: e.order.drained, Weighed: e.order.weighed}
 		if e.home != 0 {
 			es.Home = e.home.String()
 		}
-		if e.state == maps.Active && total > 0 {
-			es.Share = float64(e.weight) / float64(total)
+		if e.takesFlows() && total > 0 {
+			es.Share = float64(e.share()) / float64(total)
 		}
 		out.Flows += es.Flows
 		out.Elements = append(out.Elements, es)

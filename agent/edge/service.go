@@ -24,7 +24,8 @@ type elementKey struct {
 type element struct {
 	identity   string        // "" until it registers after a restart, and if it registered elsewhere
 	home       wire.ServerID // 0 until it registers after a restart
-	weight     uint32
+	weight     uint32        // by the pool's policy
+	order      order
 	state      maps.State
 	recovering bool        // adopted from the last run, not registered since
 	since      time.Time   // of its state
@@ -61,7 +62,7 @@ func (e *element) become(state maps.State, now time.Time) {
 // adopt takes over a row of an earlier run. What was active or away is kept as it was until it
 // registers again or the recovery is over.
 func (s *service) adopt(row maps.Row, now time.Time) {
-	e := &element{weight: row.Weight, since: now}
+	e := &element{weight: row.Weight, order: orderOf(row.Element), since: now}
 	e.become(row.State, now)
 	e.recovering = row.State >= maps.Away
 	s.elements[elementKey{wire.PEID(row.PE), row.Addr}] = e
@@ -91,10 +92,6 @@ func (s *service) endRecovery(now time.Time) (lost int) {
 
 // update follows a change of the pool: first who is there, then who left and why.
 func (s *service) update(c change, now time.Time) {
-	weights := map[wire.PEID]uint32{}
-	for _, w := range policy.Weights(c.pool) {
-		weights[w.Element.ID] = w.Weight
-	}
 	present := map[elementKey]bool{}
 	for m := range c.pool.All() {
 		key, ok := s.key(m)
@@ -102,8 +99,9 @@ func (s *service) update(c change, now time.Time) {
 			continue
 		}
 		present[key] = true
-		s.meet(key, m, weights[m.ID], now)
+		s.meet(key, m, c.orders, now)
 	}
+	s.weigh(c.pool)
 	for _, d := range c.departed {
 		if key, ok := s.key(d.Element); ok && !present[key] {
 			s.part(key, d.Reason, now)
@@ -121,18 +119,34 @@ func (s *service) key(m *handlespace.Element) (elementKey, bool) {
 	return elementKey{m.ID, at}, reason == ""
 }
 
-func (s *service) meet(key elementKey, m *handlespace.Element, weight uint32, now time.Time) {
+func (s *service) meet(key elementKey, m *handlespace.Element, given orders, now time.Time) {
 	e := s.elements[key]
 	if e == nil {
-		e = &element{since: now}
+		e = &element{order: given.of(key), since: now}
 		s.elements[key] = e
 	}
 	e.identity, e.home, e.recovering = m.Identity(), m.Home, false
 	if m.State == handlespace.Up {
-		e.weight = weight
 		e.become(maps.Active, now)
 	} else {
 		e.become(maps.Away, now)
+	}
+}
+
+// weigh gives the elements that may get new flows their weights. One that is drained has no part in it:
+// of a policy by priority the next ones take over.
+func (s *service) weigh(pool *handlespace.Pool) {
+	of := func(m *handlespace.Element) *element {
+		key, _ := s.key(m)
+		return s.elements[key]
+	}
+	for _, w := range policy.WeightsOf(pool, func(m *handlespace.Element) bool {
+		e := of(m)
+		return e == nil || !e.order.drained
+	}) {
+		if e := of(w.Element); e != nil {
+			e.weight = w.Weight
+		}
 	}
 }
 
@@ -177,7 +191,8 @@ func (s *service) drainMissing(present map[elementKey]bool, now time.Time) {
 func (s *service) wanted() []maps.Element {
 	list := make([]maps.Element, 0, len(s.elements))
 	for key, e := range s.elements {
-		list = append(list, maps.Element{PE: uint32(key.pe), Addr: key.addr, Weight: e.weight, State: e.state})
+		list = append(list, maps.Element{
+			PE: uint32(key.pe), Addr: key.addr, Weight: e.share(), State: e.state, Drained: e.order.drained, Weighed: e.order.weighed})
 	}
 	slices.SortFunc(list, func(a, b maps.Element) int {
 		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.PE, b.PE))

@@ -59,8 +59,10 @@ type ElementStatus struct {
 	Share    float64 `json:"share"` // of the service's new flows, 0-1
 	State    string  `json:"state"` // one of the States
 	Flows    uint64  `json:"flows"`
-	Home     string  `json:"home"`     // the registrar where it registered, 0x1a2b3c4d; empty: kept from the last run
-	NextHop  string  `json:"next_hop"` // back1 02:00:00:00:00:05; empty: unresolved, the kernel is asked for each packet
+	Home     string  `json:"home"`           // the registrar where it registered, 0x1a2b3c4d; empty: kept from the last run
+	NextHop  string  `json:"next_hop"`       // back1 02:00:00:00:00:05; empty: unresolved, the kernel is asked for each packet
+	Drained  bool    `json:"drained"`        // by an operator: no new flows, whatever its state
+	Weighed  bool    `json:"weight_ordered"` // the weight is an operator's, not the policy's
 }
 
 // The states of an element, as ElementStatus has them.

@@ -60,7 +60,7 @@ func (s Status) writeHead(b *bytes.Buffer, now time.Time) {
 func (s ServiceStatus) write(b *bytes.Buffer, ours string) {
 	active := 0
 	for _, e := range s.Elements {
-		if e.State == StateActive {
+		if e.State == StateActive && !e.Drained {
 			active++
 		}
 	}
@@ -80,13 +80,9 @@ func (s ServiceStatus) write(b *bytes.Buffer, ours string) {
 	t := operate.NewTable(b)
 	fmt.Fprintf(t, "  ELEMENT\tIDENTITY\tADDRESS\t%6s\t%6s\tSTATE\t%9s\tVIA%s\n", "WEIGHT", "SHARE", "FLOWS", home("HOME"))
 	for _, e := range s.Elements {
-		state := e.State
-		if state != StateActive {
-			state = strings.ToUpper(state)
-		}
 		via, _, _ := strings.Cut(e.NextHop, " ")
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%6d\t%5.1f%%\t%s\t%9d\t%s%s\n",
-			e.PE, cmp.Or(e.Identity, "-"), e.Address, e.Weight, 100*e.Share, state, e.Flows, cmp.Or(via, "unresolved"), home(e.Home))
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%6s\t%5.1f%%\t%s\t%9d\t%s%s\n",
+			e.PE, cmp.Or(e.Identity, "-"), e.Address, e.weight(), 100*e.Share, e.state(), e.Flows, cmp.Or(via, "unresolved"), home(e.Home))
 	}
 	t.Flush() // a bytes.Buffer takes everything
 }
@@ -103,6 +99,27 @@ func (s ServiceStatus) unusual() (line string) {
 		return ""
 	}
 	return line + "\n"
+}
+
+// state is in capitals if the element gets no new flows.
+func (e ElementStatus) state() string {
+	switch {
+	case e.State == StateActive && e.Drained:
+		return "DRAINED"
+	case e.State == StateActive:
+		return e.State
+	case e.Drained:
+		return strings.ToUpper(e.State) + ", DRAINED"
+	}
+	return strings.ToUpper(e.State)
+}
+
+// weight has a mark if it is an operator's.
+func (e ElementStatus) weight() string {
+	if e.Weighed {
+		return fmt.Sprintf("=%d", e.Weight)
+	}
+	return fmt.Sprint(e.Weight)
 }
 
 // split parts the drops from the rest, each with the most frequent first and

@@ -29,9 +29,9 @@ func exampleStatus() Status {
 		Interfaces: []InterfaceStatus{{"front0", "native", 2}, {"back0", "generic", 3}},
 		Services: []ServiceStatus{
 			{VIP: "tcp://10.0.100.1:80", Pool: "web", Policy: "weighted-round-robin", Mode: "nat", Fragments: "forward", Flows: 1239, Elements: []ElementStatus{
-				{"0x00000001", "pe-1", "10.0.11.2:8080", 3, 0.75, StateActive, 1234, "0x1a2b3c4d", "back0 02:00:00:00:00:05"},
-				{"0x00000002", "pe-2", "10.0.12.2:8080", 1, 0.25, StateActive, 5, "0x1a2b3c4d", "back1 02:00:00:00:00:07"},
-				{"0x00000003", "", "10.0.13.2:8080", 2, 0, StateLost, 0, "", ""},
+				{"0x00000001", "pe-1", "10.0.11.2:8080", 3, 0.75, StateActive, 1234, "0x1a2b3c4d", "back0 02:00:00:00:00:05", false, false},
+				{"0x00000002", "pe-2", "10.0.12.2:8080", 1, 0.25, StateActive, 5, "0x1a2b3c4d", "back1 02:00:00:00:00:07", false, true},
+				{"0x00000003", "", "10.0.13.2:8080", 2, 0, StateLost, 0, "", "", true, false},
 			}},
 			{VIP: "udp://10.0.100.1:53", Pool: "dns", Mode: "dsr", Fragments: "drop"},
 		},
@@ -56,10 +56,10 @@ interfaces front0 (native), back0 (generic)
 up         26h30m5s, since 2026-03-01T03:00:00Z
 
 tcp://10.0.100.1:80  pool web  policy weighted-round-robin  flows 1239  2 of 3 elements active
-  ELEMENT     IDENTITY  ADDRESS         WEIGHT   SHARE  STATE       FLOWS  VIA
-  0x00000001  pe-1      10.0.11.2:8080       3   75.0%  active       1234  back0
-  0x00000002  pe-2      10.0.12.2:8080       1   25.0%  active          5  back1
-  0x00000003  -         10.0.13.2:8080       2    0.0%  LOST            0  unresolved
+  ELEMENT     IDENTITY  ADDRESS         WEIGHT   SHARE  STATE              FLOWS  VIA
+  0x00000001  pe-1      10.0.11.2:8080       3   75.0%  active              1234  back0
+  0x00000002  pe-2      10.0.12.2:8080      =1   25.0%  active                 5  back1
+  0x00000003  -         10.0.13.2:8080       2    0.0%  LOST, DRAINED          0  unresolved
 
 udp://10.0.100.1:53  pool dns  policy unknown  flows 0  NO ACTIVE ELEMENT: new flows are refused
   mode dsr  fragments drop
@@ -103,7 +103,7 @@ func TestWriteTableOfSeveralRegistrars(t *testing.T) {
 	}
 	for _, want := range []string{
 		"\n  0x00000002  tcp://10.0.0.2:9902         1  never  DEAD\n",
-		"STATE       FLOWS  VIA         HOME\n", "LOST            0  unresolved  -\n", "active          5  back1       0x00000002\n",
+		"STATE              FLOWS  VIA         HOME\n", "LOST, DRAINED          0  unresolved  -\n", "active                 5  back1       0x00000002\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
@@ -151,7 +151,7 @@ func TestStatusKeys(t *testing.T) {
 	for _, want := range []string{
 		`{"role":"edge","ready":true,"recovering":false,"synchronised":false,"started_at":"2026-03-01T03:00:00Z","server_id":"0x1a2b3c4d","listen":"10.0.0.1:3864",`,
 		`"interfaces":[{"name":"front0","mode":"native","index":2},`,
-		`{"pe":"0x00000002","identity":"pe-2","address":"10.0.12.2:8080","weight":1,"share":0.25,"state":"active","flows":5,"home":"0x1a2b3c4d","next_hop":"back1 02:00:00:00:00:07"}`,
+		`{"pe":"0x00000002","identity":"pe-2","address":"10.0.12.2:8080","weight":1,"share":0.25,"state":"active","flows":5,"home":"0x1a2b3c4d","next_hop":"back1 02:00:00:00:00:07","drained":false,"weight_ordered":true}`,
 		`{"vip":"udp://10.0.100.1:53","pool":"dns","policy":"","mode":"dsr","fragments":"drop","flows":0,"elements":null}`,
 		`{"name":"guard_not_tcp","action":"drop","reason":"another protocol at the registrar's port","packets":3,"bytes":1536}`,
 		`"registrar":{`,

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -40,9 +39,10 @@ const (
 )
 
 // ListenControl opens the socket at path, in a folder that it makes if needed,
-// where the status document is served over HTTP to its owner alone. What a dead
-// process left there is replaced; a live one is not.
-func ListenControl(path string, source Source) (*Server, error) {
+// where the status document is served over HTTP, and commands are taken by their
+// names, from its owner alone. What a dead process left there is replaced; a live
+// one is not.
+func ListenControl(path string, source Source, commands map[string]Command) (*Server, error) {
 	if err := clearSocket(path); err != nil {
 		return nil, err
 	}
@@ -58,6 +58,7 @@ func ListenControl(path string, source Source) (*Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statusPath, statusHandler(source))
+	mux.HandleFunc("POST "+commandPath+"{name}", commandHandler(commands))
 	return newServer(l, mux), nil
 }
 
@@ -110,47 +111,11 @@ func statusHandler(source Source) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(append(body, '\n')) // the client is gone if this fails
+		writeDocument(w, body)
 	}
 }
 
-// FetchStatus asks the process behind the control socket at path for its status
-// document, as JSON. Its errors say what to do.
-func FetchStatus(ctx context.Context, path string) ([]byte, error) {
-	client := http.Client{Timeout: 2 * StatusTimeout, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", path)
-		},
-	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://weir"+statusPath, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, unreachable(path, err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read the status from %s: %w", path, err)
-	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("weir at %s cannot tell its status: %.200s", path, body)
-	}
-	return body, nil
-}
-
-// unreachable words why nobody answered at path.
-func unreachable(path string, err error) error {
-	var cause syscall.Errno
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("not permitted to connect to %s: run as root", path)
-	case errors.As(err, &cause):
-		return fmt.Errorf("nobody answers at %s (%w): is weir edge or weir registrar running, and does its configuration name this control socket?", path, cause)
-	}
-	return fmt.Errorf("ask weir at %s: %w", path, err)
+func writeDocument(w http.ResponseWriter, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(append(body, '\n')) // the client is gone if this fails
 }

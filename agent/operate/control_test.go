@@ -18,7 +18,12 @@ import (
 // serveControl runs a control server until the test ends or stop is called.
 func serveControl(t *testing.T, path string, source Source) (stop func()) {
 	t.Helper()
-	server, err := ListenControl(path, source)
+	return serveCommands(t, path, source, nil)
+}
+
+func serveCommands(t *testing.T, path string, source Source, commands map[string]Command) (stop func()) {
+	t.Helper()
+	server, err := ListenControl(path, source, commands)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +84,7 @@ func TestControlReplacesADeadSocket(t *testing.T) {
 func TestControlRefusesALiveSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "edge.sock")
 	serveControl(t, path, fixed(exampleDocument(), nil))
-	_, err := ListenControl(path, fixed(nil, nil))
+	_, err := ListenControl(path, fixed(nil, nil), nil)
 	want := "another weir answers at " + path + ": stop it first, or choose another path for control"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -94,7 +99,7 @@ func TestControlKeepsWhatIsNoSocket(t *testing.T) {
 	if err := os.WriteFile(path, []byte("data"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := ListenControl(path, fixed(nil, nil))
+	_, err := ListenControl(path, fixed(nil, nil), nil)
 	if err == nil || err.Error() != path+" is not a socket: remove it, or choose another path for control" {
 		t.Errorf("%v", err)
 	}
@@ -105,7 +110,7 @@ func TestControlKeepsWhatIsNoSocket(t *testing.T) {
 
 func TestControlClosesWithoutRunning(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "edge.sock")
-	server, err := ListenControl(path, fixed(nil, nil))
+	server, err := ListenControl(path, fixed(nil, nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (s *server) open() (err error) {
 	if s.credentials, err = s.cfg.Registrar.Load(); err != nil {
 		return operate.NeedsRoot(operate.Registrar, err)
 	}
-	if s.control, err = operate.ListenControl(s.cfg.Control, s.document); err != nil {
+	if s.control, err = operate.ListenControl(s.cfg.Control, s.document, nil); err != nil {
 		return operate.NeedsRoot(operate.Registrar, err)
 	}
 	if s.metrics, err = operate.ListenMetrics(s.cfg.Metrics, newCollector(s.status)); err != nil {

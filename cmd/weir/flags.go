@@ -31,14 +31,25 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 // which it returns; flags may come before and after it. what names it in the
 // error when it is missing.
 func parseOneArg(fs *flag.FlagSet, args []string, what string) (string, error) {
-	if err := parseArgs(fs, args, len(args)); err != nil {
+	found, err := parsePositional(fs, args, what)
+	if err != nil {
 		return "", err
 	}
-	if fs.NArg() == 0 {
-		return "", usagef("%s is missing; weir %s --help shows the usage", what, fs.Name())
+	return found[0], nil
+}
+
+// parsePositional is parseOneArg for as many arguments as there are names.
+func parsePositional(fs *flag.FlagSet, args []string, names ...string) (found []string, err error) {
+	for _, name := range names {
+		if err := parseArgs(fs, args, len(args)); err != nil {
+			return nil, err
+		}
+		if fs.NArg() == 0 {
+			return nil, usagef("%s is missing; weir %s --help shows the usage", name, fs.Name())
+		}
+		found, args = append(found, fs.Arg(0)), fs.Args()[1:]
 	}
-	arg := fs.Arg(0)
-	return arg, parseArgs(fs, fs.Args()[1:], 0)
+	return found, parseArgs(fs, args, 0)
 }
 
 func parseArgs(fs *flag.FlagSet, args []string, positional int) error {

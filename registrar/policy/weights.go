@@ -23,9 +23,14 @@ type Weight struct {
 // be what a resolution does, but a resolution is asked again for each session, while weights stand until the next
 // registration: the least loaded would get every flow until it reports that it is not any more.
 func Weights(p *handlespace.Pool) []Weight {
+	return WeightsOf(p, func(*handlespace.Element) bool { return true })
+}
+
+// WeightsOf are the shares of those of the pool's elements that may get new work, as if there were no others.
+func WeightsOf(p *handlespace.Pool, may func(*handlespace.Element) bool) []Weight {
 	weights := make([]Weight, 0, p.Len())
 	for e := range p.All() {
-		if e.State == handlespace.Up {
+		if e.State == handlespace.Up && may(e) {
 			weights = append(weights, Weight{Element: e, Weight: weight(p.Policy().Type, e)})
 		}
 	}
