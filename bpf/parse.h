@@ -22,6 +22,7 @@
 #define IP_OFFSET 0x1fff
 #define IP6_MF 0x0001
 #define IP6_OFFSET 0xfff8
+#define MIN_AH 12 /* bytes: RFC 4302 2, without the integrity check value */
 #define MAX_EXTENSIONS 6 /* of one packet; RFC 8200 4.1 recommends each at most once, one twice */
 
 struct vlan_tag {
@@ -222,6 +223,8 @@ __noinline __u64 skip_extensions(struct xdp_md *ctx, __u32 l3)
 				flags |= id | SKIPPED_FIRST;
 		} else if (next == IPPROTO_AH) {
 			size = (len + 2) * 4;
+			if (size < MIN_AH)
+				return 0;
 		} else {
 			size = (len + 1) * 8;
 			if (next == IPPROTO_ROUTING && ((__u8 *)f)[3]) /* segments left */

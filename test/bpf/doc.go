@@ -7,6 +7,9 @@
 // Each row that a test checks is put to more than it says, without a word of its own: cut off at every
 // length it goes nowhere and changes nothing, and with a bad checksum it stays bad (mutate_test.go).
 //
+// Beside the rows, mutants of many kinds of frames go through the program and through an oracle over
+// gopacket, which says for each what is right (differential_test.go).
+//
 // It owns the specification of the program, as tables; its invariant is that what is expected
 // comes from package test/packet, from an RFC or from a model written here, and never from the
 // program. The program runs behind package loader's and package maps' own interfaces, in a network

@@ -144,6 +144,7 @@ func TestMalformed6(t *testing.T) {
 		{"an extension header beyond the packet", "cl", edit(extended(dstOpts()), atExtension+1, 4), "malformed", pass, nil},
 		{"the longest extension header", "cl", edit(extended(dstOpts()), atExtension+1, 255), "malformed", pass, nil},
 		{"an authentication header beyond the packet", "cl", edit(extended(ah()), atExtension+1, 20), "malformed", pass, nil},
+		{"an authentication header of 8 bytes", "cl", edit(extended(ah()), atExtension+1, 0), "malformed", pass, nil},
 		{"an extension header in Ethernet's padding", "cl", length(extended(dstOpts()), 4), "malformed", pass, nil},
 		{"an extension header that fills the packet", "cl", length(extended(dstOpts()), 8), "malformed", pass, nil},
 		{"a fragment header in Ethernet's padding", "cl", length(later.Frame(), 7), "malformed", pass, nil},
