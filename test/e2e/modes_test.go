@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -90,24 +89,7 @@ func newModeDeployment(t *testing.T, mode, vip, element string) *modeDeployment 
 		s, err := m.fetch()
 		return err == nil && active(s, 0) && active(s, 1)
 	})
-	m.meet()
 	return m
-}
-
-// meet makes the server a neighbour that the gateway knows by the element's address: elements are
-// registered from the IPv4 one.
-func (m *modeDeployment) meet() {
-	m.t.Helper()
-	m.await("the gateway knows the server", func() bool {
-		err := m.gateway.Do(func() error {
-			conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(m.element, 9).String(), patience)
-			if err == nil {
-				conn.Close()
-			}
-			return err
-		})
-		return errors.Is(err, syscall.ECONNREFUSED)
-	})
 }
 
 func active(s edge.Status, service int) bool {
