@@ -45,8 +45,11 @@ func (n *network) dial(target netip.AddrPort) (*conn, error) {
 }
 
 // ask sends one request and returns the name that answers.
-func (c *conn) ask() (string, error) {
-	if err := c.SetDeadline(time.Now().Add(clientTimeout)); err != nil {
+func (c *conn) ask() (string, error) { return c.askFor(clientTimeout) }
+
+// askFor is ask with patience of its own.
+func (c *conn) askFor(limit time.Duration) (string, error) {
+	if err := c.SetDeadline(time.Now().Add(limit)); err != nil {
 		return "", err
 	}
 	if _, err := fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {

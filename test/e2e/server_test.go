@@ -19,13 +19,13 @@ func serve(name, address string) error {
 	mux.HandleFunc("GET /health", h.check)
 	mux.HandleFunc("POST /sick/{times}", h.sicken)
 	mux.HandleFunc("GET /good", h.tell)
-	datagrams, err := net.ListenPacket("udp4", address)
+	datagrams, err := net.ListenPacket("udp", address)
 	if err != nil {
 		return err
 	}
 	listen := net.ListenConfig{}
 	listen.SetMultipathTCP(false)
-	streams, err := listen.Listen(context.Background(), "tcp4", address)
+	streams, err := listen.Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return errors.Join(err, datagrams.Close())
 	}
