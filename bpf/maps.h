@@ -13,6 +13,7 @@
 #define SELECTION_CELLS ((SELECTION_SLOTS + CELL_SLOTS - 1) / CELL_SLOTS)
 #define MAX_SERVICES 16384
 #define MAX_ELEMENTS 65536 /* rows are 16 bits wide in flows */
+#define MAX_PREFIXES 65536
 #define SKETCH_CELLS 65536 /* a row; a power of two */
 #define SKETCH_ROWS 2
 
@@ -63,6 +64,32 @@ struct {
 	__type(key, __u32);
 	__array(values, struct selection);
 } selections SEC(".maps");
+
+/* Of services with SPREAD_TURNS, whose turn is next on each core: a slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} turns SEC(".maps");
+
+/* New flows of each element since the agent last looked, where the spread is not SPREAD_CONSISTENT. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_ELEMENTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} chosen SEC(".maps");
+
+/* Clients that services are or are not for; value: enum access_rule. Written by the agent, read when a
+ * flow begins. Full: the agent refuses the configuration. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MAX_PREFIXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct access_key);
+	__type(value, __u32);
+} access SEC(".maps");
 
 /* Written and read per packet, swept by the agent through its memory, which makes it as large as
  * the configuration says. Full: no entry of a live flow goes; see flow.h. */

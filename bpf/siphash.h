@@ -39,10 +39,10 @@ static __always_inline __u64 siphash(const __u64 key[2], const __u64 *words, con
 	return v0 ^ v1 ^ v2 ^ v3;
 }
 
-/* Of both ends of a packet, its protocol and another 24 bits. */
-static __always_inline __u64 siphash_packet(const __u64 key[2], const struct packet *p, __u32 more)
+/* Of both ends of a packet, the source with this port, its protocol and another 24 bits. */
+static __always_inline __u64 siphash_ends(const __u64 key[2], const struct packet *p, __be16 sport, __u32 more)
 {
-	__u64 ports = (__u64)p->sport << 48 | (__u64)p->dport << 32 | (__u32)(more << 8) | p->protocol;
+	__u64 ports = (__u64)sport << 48 | (__u64)p->dport << 32 | (__u32)(more << 8) | p->protocol;
 
 	if (is_v6(p)) {
 		__u64 words[] = { p->src.half[0], p->src.half[1], p->dst.half[0], p->dst.half[1], ports };
@@ -52,6 +52,11 @@ static __always_inline __u64 siphash_packet(const __u64 key[2], const struct pac
 	__u64 words[] = { (__u64)address_word(&p->src) << 32 | address_word(&p->dst), ports };
 
 	return siphash(key, words, 2);
+}
+
+static __always_inline __u64 siphash_packet(const __u64 key[2], const struct packet *p, __u32 more)
+{
+	return siphash_ends(key, p, p->sport, more);
 }
 
 #endif

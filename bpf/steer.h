@@ -41,20 +41,24 @@ __noinline int steer_new(const struct packet *p, struct plan *plan, __u64 key, _
 		.key = key, .client = p->src, .port = p->sport, .service = service, .tick = flow_tick(),
 		.state = FLOW_OPENING | flow_class(p->protocol) << FLOW_CLASS_SHIFT | (is_v6(p) ? FLOW_V6 : 0),
 	};
-	__u64 hash = siphash_packet(set->select_key, p, 0);
+	__u64 hash = select_hash(s, set->select_key, p);
 	int conflict = 0;
 
+	if (is_denied(s, service, &p->src))
+		return VERDICT_STEER_DENIED;
 	if (p->flags & TCP_RST)
 		return VERDICT_STEER_STRAY;
 	for (int i = 0; i < SELECT_TRIES; i++, hash = hash >> 13 | hash << 51) {
-		n.row = selected(service, s, hash);
+		n.row = selected(service, next_slot(s, service, hash));
 		const struct element *e = n.row ? element_row(n.row) : 0;
 
 		if (!e || e->state != ELEMENT_ACTIVE) /* lost since the table was made */
 			continue;
 		int stored = flow_store(&n);
-		if (stored == FLOW_STORED)
+		if (stored == FLOW_STORED) {
+			note_chosen(s, n.row);
 			return forward(plan, key, n.row);
+		}
 		if (stored == FLOW_NO_PLACE)
 			return VERDICT_STEER_TABLE_FULL;
 		conflict = 1;

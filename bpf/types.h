@@ -43,6 +43,7 @@ enum verdict {
 	VERDICT_STEER_NAT_CONFLICT,  /* DROP: the client's port is in use at every element tried */
 	VERDICT_STEER_TABLE_FULL,    /* DROP: the flow table has no place but those of live flows */
 	VERDICT_STEER_FRAGMENT,      /* DROP: a fragment of a service that takes none */
+	VERDICT_STEER_DENIED,        /* DROP: the service is not for this client */
 	VERDICT_STEER_TTL,           /* PASS: the stack answers time exceeded */
 	VERDICT_STEER_MALFORMED,     /* DROP: impossible header lengths at a service */
 	VERDICT_MAX,
@@ -114,6 +115,33 @@ enum fragments {
 	FRAGMENTS_DROP = 1,
 };
 
+/* How a new flow of a service gets its slot of the selection table. */
+enum spread {
+	SPREAD_CONSISTENT = 0, /* by a keyed hash: the same on every gateway that has the key */
+	SPREAD_TURNS = 1,      /* one after the other, on each core by itself */
+	SPREAD_RANDOM = 2,
+};
+
+/* Whom a service is for; the clients are in access. */
+enum access {
+	ACCESS_ALL = 0,
+	ACCESS_OTHERS = 1, /* all but those that are denied */
+	ACCESS_LISTED = 2, /* those that are allowed */
+};
+
+/* access: the longest prefix that a client is in says whether it may use the service. */
+enum access_rule {
+	RULE_ALLOW = 1,
+	RULE_DENY = 2,
+};
+
+struct access_key {
+	__u32 bits; /* 32 of the row, and those of the prefix */
+	__u16 service;
+	__u16 pad;
+	struct address addr;
+};
+
 /* services: one row a VIP, port and protocol; a guarded port has one too. Row 0 is never used. */
 struct service {
 	struct address addr;
@@ -124,7 +152,10 @@ struct service {
 	__u8 mode;     /* enum mode */
 	__u8 fragments; /* enum fragments */
 	__be16 tunnel_port; /* MODE_GUE */
-	__u8 more[36];
+	__u8 spread;    /* enum spread */
+	__u8 access;    /* enum access */
+	__u8 by_client; /* SPREAD_CONSISTENT: all flows of a client's address get the same slot */
+	__u8 more[33];
 };
 
 /* elements: one row an element of a service. Row 0 is never used. From DRAINING on, flows that

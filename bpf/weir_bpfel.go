@@ -13,6 +13,29 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type WeirAccess uint32
+
+const (
+	WeirAccessACCESS_ALL    WeirAccess = 0
+	WeirAccessACCESS_OTHERS WeirAccess = 1
+	WeirAccessACCESS_LISTED WeirAccess = 2
+)
+
+type WeirAccessKey struct {
+	_       structs.HostLayout
+	Bits    uint32
+	Service uint16
+	Pad     uint16
+	Addr    WeirAddress
+}
+
+type WeirAccessRule uint32
+
+const (
+	WeirAccessRuleRULE_ALLOW WeirAccessRule = 1
+	WeirAccessRuleRULE_DENY  WeirAccessRule = 2
+)
+
 type WeirAddress struct {
 	_    structs.HostLayout
 	Half [2]uint64
@@ -256,7 +279,10 @@ type WeirService struct {
 	Mode       uint8
 	Fragments  uint8
 	TunnelPort uint16
-	More       [36]uint8
+	Spread     uint8
+	Access     uint8
+	ByClient   uint8
+	More       [33]uint8
 }
 
 type WeirSketchCell struct {
@@ -264,6 +290,14 @@ type WeirSketchCell struct {
 	Epoch uint32
 	Count uint32
 }
+
+type WeirSpread uint32
+
+const (
+	WeirSpreadSPREAD_CONSISTENT WeirSpread = 0
+	WeirSpreadSPREAD_TURNS      WeirSpread = 1
+	WeirSpreadSPREAD_RANDOM     WeirSpread = 2
+)
 
 type WeirTally uint32
 
@@ -342,17 +376,20 @@ const (
 	WeirVerdictVERDICT_STEER_NAT_CONFLICT WeirVerdict = 30
 	WeirVerdictVERDICT_STEER_TABLE_FULL   WeirVerdict = 31
 	WeirVerdictVERDICT_STEER_FRAGMENT     WeirVerdict = 32
-	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 33
-	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 34
-	WeirVerdictVERDICT_MAX                WeirVerdict = 35
+	WeirVerdictVERDICT_STEER_DENIED       WeirVerdict = 33
+	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 34
+	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 35
+	WeirVerdictVERDICT_MAX                WeirVerdict = 36
 )
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeirMapAccess             = "access"
 	WeirMapAdmitted           = "admitted"
 	WeirMapBudgets            = "budgets"
+	WeirMapChosen             = "chosen"
 	WeirMapCounters           = "counters"
 	WeirMapElements           = "elements"
 	WeirMapEndpointHints      = "endpoint_hints"
@@ -367,10 +404,13 @@ const (
 	WeirMapSettings           = "settings"
 	WeirMapSketch             = "sketch"
 	WeirMapTallies            = "tallies"
+	WeirMapTurns              = "turns"
 	WeirMapTxPorts            = "tx_ports"
 	WeirMapUplinks            = "uplinks"
 	WeirProgTick              = "tick"
 	WeirProgWeir              = "weir"
+	WeirVarAccessRuleType     = "access_rule_type"
+	WeirVarAccessType         = "access_type"
 	WeirVarBudgetType         = "budget_type"
 	WeirVarElementFlagType    = "element_flag_type"
 	WeirVarElementStateType   = "element_state_type"
@@ -385,6 +425,7 @@ const (
 	WeirVarHopType            = "hop_type"
 	WeirVarModeType           = "mode_type"
 	WeirVarSelectionCellType  = "selection_cell_type"
+	WeirVarSpreadType         = "spread_type"
 	WeirVarTallyType          = "tally_type"
 	WeirVarTickShift          = "tick_shift"
 	WeirVarVerdictType        = "verdict_type"
@@ -440,8 +481,10 @@ type WeirProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeirMapSpecs struct {
+	Access        *ebpf.MapSpec `ebpf:"access"`
 	Admitted      *ebpf.MapSpec `ebpf:"admitted"`
 	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
+	Chosen        *ebpf.MapSpec `ebpf:"chosen"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
 	Elements      *ebpf.MapSpec `ebpf:"elements"`
 	EndpointHints *ebpf.MapSpec `ebpf:"endpoint_hints"`
@@ -456,6 +499,7 @@ type WeirMapSpecs struct {
 	Settings      *ebpf.MapSpec `ebpf:"settings"`
 	Sketch        *ebpf.MapSpec `ebpf:"sketch"`
 	Tallies       *ebpf.MapSpec `ebpf:"tallies"`
+	Turns         *ebpf.MapSpec `ebpf:"turns"`
 	TxPorts       *ebpf.MapSpec `ebpf:"tx_ports"`
 	Uplinks       *ebpf.MapSpec `ebpf:"uplinks"`
 }
@@ -464,6 +508,8 @@ type WeirMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeirVariableSpecs struct {
+	AccessRuleType     *ebpf.VariableSpec `ebpf:"access_rule_type"`
+	AccessType         *ebpf.VariableSpec `ebpf:"access_type"`
 	BudgetType         *ebpf.VariableSpec `ebpf:"budget_type"`
 	ElementFlagType    *ebpf.VariableSpec `ebpf:"element_flag_type"`
 	ElementStateType   *ebpf.VariableSpec `ebpf:"element_state_type"`
@@ -478,6 +524,7 @@ type WeirVariableSpecs struct {
 	HopType            *ebpf.VariableSpec `ebpf:"hop_type"`
 	ModeType           *ebpf.VariableSpec `ebpf:"mode_type"`
 	SelectionCellType  *ebpf.VariableSpec `ebpf:"selection_cell_type"`
+	SpreadType         *ebpf.VariableSpec `ebpf:"spread_type"`
 	TallyType          *ebpf.VariableSpec `ebpf:"tally_type"`
 	TickShift          *ebpf.VariableSpec `ebpf:"tick_shift"`
 	VerdictType        *ebpf.VariableSpec `ebpf:"verdict_type"`
@@ -503,8 +550,10 @@ func (o *WeirObjects) Close() error {
 //
 // It can be passed to LoadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeirMaps struct {
+	Access        *ebpf.Map `ebpf:"access"`
 	Admitted      *ebpf.Map `ebpf:"admitted"`
 	Budgets       *ebpf.Map `ebpf:"budgets"`
+	Chosen        *ebpf.Map `ebpf:"chosen"`
 	Counters      *ebpf.Map `ebpf:"counters"`
 	Elements      *ebpf.Map `ebpf:"elements"`
 	EndpointHints *ebpf.Map `ebpf:"endpoint_hints"`
@@ -519,14 +568,17 @@ type WeirMaps struct {
 	Settings      *ebpf.Map `ebpf:"settings"`
 	Sketch        *ebpf.Map `ebpf:"sketch"`
 	Tallies       *ebpf.Map `ebpf:"tallies"`
+	Turns         *ebpf.Map `ebpf:"turns"`
 	TxPorts       *ebpf.Map `ebpf:"tx_ports"`
 	Uplinks       *ebpf.Map `ebpf:"uplinks"`
 }
 
 func (m *WeirMaps) Close() error {
 	return _WeirClose(
+		m.Access,
 		m.Admitted,
 		m.Budgets,
+		m.Chosen,
 		m.Counters,
 		m.Elements,
 		m.EndpointHints,
@@ -541,6 +593,7 @@ func (m *WeirMaps) Close() error {
 		m.Settings,
 		m.Sketch,
 		m.Tallies,
+		m.Turns,
 		m.TxPorts,
 		m.Uplinks,
 	)
@@ -550,6 +603,8 @@ func (m *WeirMaps) Close() error {
 //
 // It can be passed to LoadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeirVariables struct {
+	AccessRuleType     *ebpf.Variable `ebpf:"access_rule_type"`
+	AccessType         *ebpf.Variable `ebpf:"access_type"`
 	BudgetType         *ebpf.Variable `ebpf:"budget_type"`
 	ElementFlagType    *ebpf.Variable `ebpf:"element_flag_type"`
 	ElementStateType   *ebpf.Variable `ebpf:"element_state_type"`
@@ -564,6 +619,7 @@ type WeirVariables struct {
 	HopType            *ebpf.Variable `ebpf:"hop_type"`
 	ModeType           *ebpf.Variable `ebpf:"mode_type"`
 	SelectionCellType  *ebpf.Variable `ebpf:"selection_cell_type"`
+	SpreadType         *ebpf.Variable `ebpf:"spread_type"`
 	TallyType          *ebpf.Variable `ebpf:"tally_type"`
 	TickShift          *ebpf.Variable `ebpf:"tick_shift"`
 	VerdictType        *ebpf.Variable `ebpf:"verdict_type"`

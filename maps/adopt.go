@@ -3,6 +3,7 @@
 package maps
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -27,6 +28,9 @@ func (s *Steering) adopt(services []Service) error {
 	if err := s.adoptEndpoints(used); err != nil {
 		return err
 	}
+	if err := s.adoptAccess(used); err != nil {
+		return err
+	}
 	return s.addServices(services, used)
 }
 
@@ -46,7 +50,8 @@ func (s *Steering) adoptServices(services []Service) (map[uint16]use, error) {
 		case at.Kind != serviced:
 		case slices.Contains(services, service):
 			s.services[service] = uint16(row)
-			s.options[uint16(row)] = Options{Mode: Mode(at.Mode), TunnelPort: fromBE16(at.TunnelPort), Slots: int(at.Slots), Fragments: Fragments(at.Fragments)}
+			s.options[uint16(row)] = Options{Mode: Mode(at.Mode), TunnelPort: fromBE16(at.TunnelPort), Slots: int(at.Slots), Fragments: Fragments(at.Fragments),
+				ByClient: at.ByClient != 0, spread: Spread(at.Spread), used: int(at.Slots), access: access(at.Access)}
 			used[uint16(row)] = use{service, serviced}
 		default:
 			if err := s.removeService(service, uint16(row)); err != nil {
@@ -159,11 +164,18 @@ func freeRow(m *bpf.WeirMaps, used map[uint16]use) (uint16, error) {
 
 func writeService(m *bpf.WeirMaps, row uint16, service Service, kind uint8, o Options) error {
 	err := m.Services.Put(uint32(row), bpf.WeirService{
-		Addr: address(service.VIP.Addr()), Port: be16(service.VIP.Port()), Protocol: service.Protocol, Kind: kind, Slots: uint32(o.slots()),
-		Mode: uint8(o.Mode), TunnelPort: o.tunnelPort(), Fragments: uint8(o.Fragments),
+		Addr: address(service.VIP.Addr()), Port: be16(service.VIP.Port()), Protocol: service.Protocol, Kind: kind, Slots: uint32(cmp.Or(o.used, o.slots())),
+		Mode: uint8(o.Mode), TunnelPort: o.tunnelPort(), Fragments: uint8(o.Fragments), Spread: uint8(o.spread), Access: uint8(o.access), ByClient: flag(o.ByClient),
 	})
 	if err != nil {
 		return fmt.Errorf("write service %s: %w", service, err)
 	}
 	return nil
+}
+
+func flag(is bool) uint8 {
+	if is {
+		return 1
+	}
+	return 0
 }

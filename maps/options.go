@@ -68,7 +68,13 @@ type Options struct {
 	Mode       Mode
 	TunnelPort uint16 // GUE: the UDP port at the elements; 0: GUEPort
 	Fragments  Fragments
-	Slots      int // of its selection table, MinSlots to MaxSlots; 0: SelectionSlots
+	Slots      int  // of its selection table, MinSlots to MaxSlots; 0: SelectionSlots
+	ByClient   bool // Consistent: all flows of a client's address go to one element
+
+	// What Apply and Restrict made of the service's row.
+	spread Spread
+	used   int // slots of its table that are chosen from; 0: all
+	access access
 }
 
 // tunnelPort is what the rows hold.
@@ -81,6 +87,12 @@ func (o Options) tunnelPort() uint16 {
 
 func (o Options) slots() int { return cmp.Or(o.Slots, SelectionSlots) }
 
+// configured are the options without what follows from other calls.
+func (o Options) configured() Options {
+	o.spread, o.used, o.access = 0, 0, 0
+	return o
+}
+
 // Configure changes how a service is served, for the packets from now on. The selection has its new
 // number of slots when it returns; meanwhile no packet asks for a slot that the table does not have.
 func (s *Steering) Configure(service Service, o Options) error {
@@ -90,16 +102,17 @@ func (s *Steering) Configure(service Service, o Options) error {
 	}
 	o.Slots = o.slots()
 	was := s.options[id]
-	if was == o {
+	if was.configured() == o.configured() {
 		return nil
 	}
+	o.spread, o.used, o.access = was.spread, min(was.used, o.Slots), was.access
 	s.options[id] = o
 	steps := []func() error{func() error { return s.writeOptions(service, id) }}
 	switch {
 	case o.Slots > was.slots():
-		steps = slices.Insert(steps, 0, func() error { return s.reselect(id) })
+		steps = slices.Insert(steps, 0, func() error { return s.reselect(service, id) })
 	case o.Slots < was.slots():
-		steps = append(steps, func() error { return s.reselect(id) })
+		steps = append(steps, func() error { return s.reselect(service, id) })
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -111,7 +124,7 @@ func (s *Steering) Configure(service Service, o Options) error {
 }
 
 // reselect builds the service's table of what the rows say.
-func (s *Steering) reselect(id uint16) error {
+func (s *Steering) reselect(service Service, id uint16) error {
 	var candidates []candidate
 	for key, row := range s.rows {
 		if key.service == id && row.takesFlows() {
@@ -119,7 +132,7 @@ func (s *Steering) reselect(id uint16) error {
 		}
 	}
 	var table tableSwap
-	return errors.Join(s.build(&table, id, candidates), s.swap(&table))
+	return errors.Join(s.build(&table, service, id, selected{spread: s.options[id].spread, candidates: candidates}), s.swap(&table))
 }
 
 // writeOptions writes the rows of the service and of its elements as they are to be.

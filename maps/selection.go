@@ -41,12 +41,19 @@ func newSelection(table []uint16) (*ebpf.Map, error) {
 type Selection struct {
 	Service  Service
 	Elements []Element
+	Spread   Spread
 }
 
-// Apply makes elements all that the service has; see ApplyAll.
+// Apply makes elements all that the service has, spread as before; see ApplyAll.
 func (s *Steering) Apply(service Service, elements []Element) error {
-	return s.ApplyAll([]Selection{{service, elements}})
+	return s.ApplyAll([]Selection{{service, elements, s.Spread(service)}})
 }
+
+// Spread is how the service's table is chosen from.
+func (s *Steering) Spread(service Service) Spread { return s.options[s.services[service]].spread }
+
+// Row is the service's row, which its flows name; 0: none.
+func (s *Steering) Row(service Service) uint16 { return s.services[service] }
 
 // swapAtOnce is how many tables are built before they are swapped in. The kernel waits for its readers
 // once a swap, for some milliseconds; so many tables of the usual size are 32 MB.
@@ -79,7 +86,7 @@ func (s *Steering) applySome(some []Selection) error {
 		rows, err := s.stage(selection, id)
 		errs = append(errs, err)
 		staged[id] = rows
-		errs = append(errs, s.build(&tables, id, rows.candidates))
+		errs = append(errs, s.build(&tables, selection.Service, id, selected{spread: selection.Spread, candidates: rows.candidates}))
 	}
 	if err := s.swap(&tables); err != nil {
 		return errors.Join(append(errs, err)...)

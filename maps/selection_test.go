@@ -24,7 +24,7 @@ func manyPools(t testing.TB, n int) (*bpf.WeirMaps, *Steering, []Selection) {
 	for i := range n {
 		at := Service{VIP: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 100, byte(i >> 8), byte(i)}), 80), Protocol: TCP}
 		services = append(services, at)
-		all = append(all, Selection{at, nil})
+		all = append(all, Selection{Service: at})
 		for k := range 10 {
 			all[i].Elements = append(all[i].Elements, element(uint32(k+1), fmt.Sprintf("10.%d.%d.%d:80", 120+k, i>>8, i&0xff)))
 		}
@@ -60,7 +60,7 @@ func TestApplyAllSwapsManyTables(t *testing.T) {
 func TestApplyAllLeavesOutWhatIsNoService(t *testing.T) {
 	m := newMaps(t)
 	s := open(t, m, web())
-	err := s.ApplyAll([]Selection{{dns(), nil}, {web(), []Element{element(1, "10.0.0.1:80")}}})
+	err := s.ApplyAll([]Selection{{Service: dns()}, {Service: web(), Elements: []Element{element(1, "10.0.0.1:80")}}})
 	if err == nil || err.Error() != "apply to udp://10.0.100.1:53: not a service" {
 		t.Errorf("got %v", err)
 	}

@@ -103,7 +103,8 @@ type Steering struct {
 	free      []uint16        // unused rows, the lowest last
 	retired   map[uint16]bool // rows that flows may still name
 	applied   map[uint16]selected
-	hops      map[netip.Addr]Hop // by which elements are reached
+	access    map[uint16]map[bpf.WeirAccessKey]bpf.WeirAccessRule // of each service
+	hops      map[netip.Addr]Hop                                  // by which elements are reached
 	builder   tableBuilder
 	table     []uint16
 }
@@ -117,7 +118,7 @@ func OpenSteering(m *bpf.WeirMaps, services []Service) (*Steering, error) {
 	}
 	s := &Steering{
 		maps: m, endpoints: endpoints, services: map[Service]uint16{}, options: map[uint16]Options{}, rows: map[rowKey]Row{}, servers: map[Service]int{},
-		retired: map[uint16]bool{}, applied: map[uint16]selected{},
+		retired: map[uint16]bool{}, applied: map[uint16]selected{}, access: map[uint16]map[bpf.WeirAccessKey]bpf.WeirAccessRule{},
 	}
 	if err := s.adopt(services); err != nil {
 		return nil, errors.Join(err, endpoints.Close())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/weir-lb/weir/bpf"
@@ -144,4 +145,25 @@ func (s *sweeper) settle() {
 			}
 		}
 	}
+}
+
+// End ends flows whose clients are not allowed, of services by their rows. The next packet of each is that
+// of a flow that begins.
+func (f *Flows) End(allowed map[uint16]func(netip.Addr) bool) (ended int, err error) {
+	all := f.each(func(e entry) {
+		for ok := true; ok && e.used() && allowed[e.Service] != nil; e, ok = f.read(e.bucket, e.way) {
+			client, known := f.client(e)
+			if known && allowed[e.Service](client.Addr()) {
+				return
+			}
+			if known && f.free(e) {
+				ended++
+				return
+			}
+		}
+	})
+	if !all {
+		err = errors.New("an entry of the flow table was being written for too long")
+	}
+	return ended, err
 }

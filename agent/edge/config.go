@@ -43,6 +43,10 @@ type ServiceConfig struct {
 	GUEPort   uint16         // maps.GUE: the UDP port at the elements, 1-65535; 0: maps.GUEPort
 	Slots     int            // of its selection table, maps.MinSlots-maps.MaxSlots; 0: maps.SelectionSlots
 	Fragments maps.Fragments // of its packets, in both directions
+	Spread    Spread
+	Affinity  Affinity
+	Allow     []netip.Prefix // clients that may use it; none: all
+	Deny      []netip.Prefix // clients that may not
 }
 
 func (c ServiceConfig) isIPv6() bool { return c.VIP.Is6() }

@@ -17,7 +17,7 @@ import (
 // check finds what is missing and what contradicts something else; single
 // values were checked as they were read.
 func (c *Config) check() []config.Fault {
-	return slices.Concat(c.Registrar.Check(), c.unguarded(), c.missing(), c.repeatedNames(), c.overlaps(), c.unknownPools(), c.mixedPools(), c.tunnels())
+	return slices.Concat(c.Registrar.Check(), c.unguarded(), c.missing(), c.repeatedNames(), c.overlaps(), c.unknownPools(), c.mixedPools(), c.tunnels(), c.spreads())
 }
 
 // unguarded complains about addresses that the guard cannot stand in front of.

@@ -17,7 +17,7 @@ func TestLoadConfigFaults(t *testing.T) {
 			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, services, tunnel_source"}},
 		{"unknown key inside", "protocol: tcp", "protcol: tcp", []string{
 			"edge.yaml:10: services[0].protocol: is missing: tcp or udp",
-			"edge.yaml:12: services[0].protcol: unknown key; known here: fragments, gue_port, mode, pool, port, protocol, slots, vip"}},
+			"edge.yaml:12: services[0].protcol: unknown key; known here: affinity, allow, deny, fragments, gue_port, mode, pool, port, protocol, slots, spread, vip"}},
 		{"unknown key in a flow mapping", "", "flows: {maximum: 1}",
 			[]string{"edge.yaml:14: flows.maximum: unknown key; known here: closing, max, tcp_idle, udp_idle"}},
 		{"merge keys are no keys", "", "flows: {<<: {max: 2000}}",
@@ -62,6 +62,16 @@ func TestLoadConfigFaults(t *testing.T) {
 
 		{"port too large", "port: 80", "port: 65536", []string{"edge.yaml:11: services[0].port: 65536 is not between 1 and 65535"}},
 		{"few slots", "port: 80", "port: 80\n    slots: 250", []string{"edge.yaml:12: services[0].slots: 250 is not between 251 and 1048576"}},
+		{"another spread", "port: 80", "port: 80\n    spread: maglev", []string{
+			`edge.yaml:12: services[0].spread: "maglev" is not a way to spread flows: consistent or policy`}},
+		{"another affinity", "port: 80", "port: 80\n    affinity: cookie", []string{
+			`edge.yaml:12: services[0].affinity: "cookie" is not what stays together: flow or client`}},
+		{"affinity by policy", "port: 80", "port: 80\n    spread: policy\n    affinity: client", []string{
+			"edge.yaml:13: services[0].affinity: client needs spread consistent: by policy each flow is spread by itself"}},
+		{"list of another family", "port: 80", "port: 80\n    allow: [\"2001:db8::/32\"]", []string{
+			"edge.yaml:12: services[0].allow[0]: no client of 10.0.100.1 comes from 2001:db8::/32, which is of another family"}},
+		{"allowed and denied", "port: 80", "port: 80\n    allow: [10.0.0.0/8]\n    deny: [10.1.0.0/16, 10.0.0.0/8]", []string{
+			"edge.yaml:13: services[0].deny[1]: 10.0.0.0/8 is in services[0].allow[0] already"}},
 		{"negative", "", "flows: {max: -1}", []string{"edge.yaml:14: flows.max: -1 is not between 1024 and 67108864"}},
 		{"past 64 bits", "", "flows: {max: 99999999999999999999}",
 			[]string{"edge.yaml:14: flows.max: 99999999999999999999 is not between 1024 and 67108864"}},

@@ -56,6 +56,10 @@ func (d decoder) service(s *ServiceConfig) config.Parser {
 		"gue_port":  config.Number(d.Decoder, &s.GUEPort, 1, math.MaxUint16),
 		"fragments": config.OneOf(d.Decoder, &s.Fragments, "something to do with fragments", maps.ForwardFragments, maps.DropFragments),
 		"slots":     config.Number(d.Decoder, &s.Slots, maps.MinSlots, maps.MaxSlots),
+		"spread":    config.OneOf(d.Decoder, &s.Spread, "a way to spread flows", SpreadConsistent, SpreadPolicy),
+		"affinity":  config.OneOf(d.Decoder, &s.Affinity, "what stays together", AffinityFlow, AffinityClient),
+		"allow":     config.List(d.Decoder, &s.Allow, d.Prefix),
+		"deny":      config.List(d.Decoder, &s.Deny, d.Prefix),
 	})
 }
 

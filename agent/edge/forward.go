@@ -14,7 +14,7 @@ import (
 
 // options are how the kernel serves the service.
 func (c ServiceConfig) options() maps.Options {
-	return maps.Options{Mode: c.Mode, TunnelPort: c.GUEPort, Slots: c.Slots, Fragments: c.Fragments}
+	return maps.Options{Mode: c.Mode, TunnelPort: c.GUEPort, Slots: c.Slots, Fragments: c.Fragments, ByClient: c.Affinity == AffinityClient}
 }
 
 // place is where a pool's element takes this service's packets; reason says why it cannot, in words

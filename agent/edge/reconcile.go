@@ -67,7 +67,7 @@ func (r *reconciler) configure(cfg Config, now time.Time) error {
 	var services []*service
 	for _, c := range cfg.Services {
 		services = append(services, &service{
-			Service: c.endpoint(), options: c.options(), pool: c.Pool, elements: map[elementKey]*element{}})
+			Service: c.endpoint(), options: c.options(), by: c.Spread, lists: c.lists(), pool: c.Pool, elements: map[elementKey]*element{}})
 	}
 	steering, err := openSteering(r.kernel, services)
 	if err != nil {
@@ -76,11 +76,10 @@ func (r *reconciler) configure(cfg Config, now time.Time) error {
 	err = errors.Join(r.close(), r.tunnels.configure(cfg.TunnelSource)) // now that there is another one
 	before := r.services
 	r.steering, r.services, r.recovery, r.closing = steering, services, cfg.Recovery, cfg.Flows.Closing
+	r.endDenied()
 	r.adopt(now)
 	r.remember(before)
-	for _, c := range r.pools {
-		r.update(c, now)
-	}
+	r.update(values(r.pools), now)
 	return errors.Join(err, r.ways.lost(steering))
 }
 
@@ -94,7 +93,7 @@ func openSteering(kernel *bpf.WeirMaps, services []*service) (*maps.Steering, er
 		return nil, err
 	}
 	for _, s := range services {
-		if err := steering.Configure(s.Service, s.options); err != nil {
+		if err := errors.Join(steering.Configure(s.Service, s.options), steering.Restrict(s.Service, s.lists)); err != nil {
 			return nil, errors.Join(err, steering.Close())
 		}
 	}
@@ -118,8 +117,8 @@ func (r *reconciler) adopt(now time.Time) {
 			s.adopt(row, now)
 			kept++
 		}
-		r.apply(s)
 	}
+	r.apply(r.services...)
 	if kept > 0 {
 		r.recoverUntil = now.Add(r.recovery)
 		r.log.Info("kept the elements of the last run", "elements", kept, "until", r.recovery)
@@ -174,23 +173,40 @@ func (r *reconciler) takeChanges(now time.Time) {
 		if c.pool.Len() == 0 {
 			delete(r.pools, handle)
 		}
-		r.update(c, now)
 	}
+	r.update(values(changes), now)
 }
 
-func (r *reconciler) update(c change, now time.Time) {
-	c.orders = r.orders(c.pool.Handle())
-	for _, s := range r.services {
-		if s.pool == c.pool.Handle() {
-			r.tellUnfit(s, c.pool)
-			s.update(c, now)
-			r.apply(s)
-			r.tellClients(s, now)
+// update follows changes of pools, and writes all services that they are about at once.
+func (r *reconciler) update(changes []change, now time.Time) {
+	if len(changes) == 0 {
+		return
+	}
+	var changed []*service
+	for _, c := range changes {
+		c.orders = r.orders(c.pool.Handle())
+		for _, s := range r.services {
+			if s.pool == c.pool.Handle() {
+				r.tellUnfit(s, c.pool)
+				s.update(c, now)
+				changed = append(changed, s)
+			}
 		}
+	}
+	r.apply(changed...)
+	for _, s := range changed {
+		r.tellClients(s, now)
 	}
 	if !slices.ContainsFunc(r.services, (*service).recovering) {
 		r.recoverUntil = time.Time{}
 	}
+}
+
+func values(changes map[wire.PoolHandle]change) (all []change) {
+	for _, c := range changes {
+		all = append(all, c)
+	}
+	return all
 }
 
 // tellUnfit says once of each element of the pool that cannot serve the service why that is.
@@ -205,23 +221,6 @@ func (r *reconciler) tellUnfit(s *service, pool *handlespace.Pool) {
 		}
 	}
 	s.unfit = unfit
-}
-
-// apply writes the service. What does not fit or fails is said once a change; the next one tries again.
-func (r *reconciler) apply(s *service) {
-	if err := r.write(s); err != nil {
-		r.log.Error("write the selection", "service", s.Service, "error", err)
-	}
-}
-
-func (r *reconciler) write(s *service) error {
-	wanted := s.wanted()
-	if s.options.Mode.Tunnels() {
-		if err := r.tunnels.reach(wanted); err != nil {
-			r.log.Error("no packets reach some elements", "service", s.Service, "error", err)
-		}
-	}
-	return r.steering.Apply(s.Service, wanted)
 }
 
 // tick does what is due: renew the next hops, tell clients of lost elements, end the recovery, sweep the flows.

@@ -71,7 +71,9 @@ func (r *reconciler) ask(ctx context.Context, f func(*reconciler)) error {
 func (r *reconciler) status() []ServiceStatus {
 	all := make([]ServiceStatus, 0, len(r.services))
 	for _, s := range r.services {
-		all = append(all, s.status(r.flowsOf(s), r.ways.describe))
+		status := s.status(r.flowsOf(s), r.ways.describe)
+		status.Spread = r.steering.Spread(s.Service).String()
+		all = append(all, status)
 	}
 	return all
 }
@@ -88,7 +90,11 @@ func (r *reconciler) flowsOf(s *service) func(elementKey) uint64 {
 // status describes the service; flows are those of the last sweep.
 func (s *service) status(flows func(elementKey) uint64, nextHop func(netip.Addr) string) ServiceStatus {
 	out := ServiceStatus{VIP: s.String(), Pool: string(s.pool), Policy: s.policy, Mode: s.options.Mode.String(),
-		Fragments: s.options.Fragments.String(), Elements: []ElementStatus{}}
+		Fragments: s.options.Fragments.String(), Elements: []ElementStatus{},
+		Slots: cmp.Or(s.options.Slots, maps.SelectionSlots), Affinity: AffinityFlow.String(), Allowed: len(s.lists.Allow), Denied: len(s.lists.Deny)}
+	if s.options.ByClient {
+		out.Affinity = AffinityClient.String()
+	}
 	total := uint64(0)
 	for _, e := range s.elements {
 		if e.takesFlows() {

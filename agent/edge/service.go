@@ -36,11 +36,15 @@ type element struct {
 // flows are gone from the kernel.
 type service struct {
 	maps.Service
-	options  maps.Options
-	pool     wire.PoolHandle
-	policy   string
-	elements map[elementKey]*element
-	unfit    map[wire.PEID]string // elements of the pool that cannot serve it, and why
+	options maps.Options
+	pool    wire.PoolHandle
+	by      Spread
+	lists   maps.Lists
+	policy  string
+	// policyType is 0 as long as nobody registered.
+	policyType wire.PolicyType
+	elements   map[elementKey]*element
+	unfit      map[wire.PEID]string // elements of the pool that cannot serve it, and why
 }
 
 // tellAfter is when clients of a lost element are told: at once, and twice more, because a
@@ -108,7 +112,8 @@ func (s *service) update(c change, now time.Time) {
 		}
 	}
 	if c.pool.Len() > 0 { // a pool that is gone has no policy: the last one is shown
-		s.policy = c.pool.Policy().Type.String()
+		s.policyType = c.pool.Policy().Type
+		s.policy = s.policyType.String()
 	}
 	s.drainMissing(present, now)
 }

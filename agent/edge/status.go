@@ -46,6 +46,11 @@ type ServiceStatus struct {
 	Policy    string          `json:"policy"`    // of the pool; empty as long as nobody registered
 	Mode      string          `json:"mode"`      // how packets reach the elements: nat, dsr, ipip or gue
 	Fragments string          `json:"fragments"` // what becomes of them: forward or drop
+	Spread    string          `json:"spread"`    // consistent; by policy: turns or random
+	Affinity  string          `json:"affinity"`  // flow or client
+	Slots     int             `json:"slots"`     // of its selection table
+	Allowed   int             `json:"allowed"`   // prefixes of clients; none: all clients
+	Denied    int             `json:"denied"`    // prefixes of clients
 	Flows     uint64          `json:"flows"`
 	Elements  []ElementStatus `json:"elements"`
 }

@@ -95,6 +95,21 @@ func (s ServiceStatus) unusual() (line string) {
 	if s.Fragments != maps.ForwardFragments.String() {
 		line += "  fragments " + s.Fragments
 	}
+	if s.Spread != "" && s.Spread != maps.Consistent.String() {
+		line += "  spread by policy: " + s.Spread
+	}
+	if s.Affinity == AffinityClient.String() {
+		line += "  affinity client"
+	}
+	if s.Slots != 0 && s.Slots != maps.SelectionSlots {
+		line += fmt.Sprintf("  slots %d", s.Slots)
+	}
+	if s.Allowed > 0 {
+		line += fmt.Sprintf("  allows %d prefixes", s.Allowed)
+	}
+	if s.Denied > 0 {
+		line += fmt.Sprintf("  denies %d prefixes", s.Denied)
+	}
 	if line == "" {
 		return ""
 	}

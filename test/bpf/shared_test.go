@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/weir-lb/weir/bpf"
 	"github.com/weir-lb/weir/maps"
 )
@@ -44,8 +46,10 @@ func (s *sharing) close() {
 func (f *fixture) reset() {
 	f.Helper()
 	for _, s := range services() {
-		must(f, f.steering.Apply(s, nil))
+		must(f, f.steering.ApplyAll([]maps.Selection{{Service: s}}))
 		must(f, f.steering.Configure(s, maps.Options{}))
+		must(f, f.steering.Restrict(s, maps.Lists{}))
+		must(f, f.maps.Turns.Put(uint32(f.steering.Row(s)), make([]uint32, ebpf.MustPossibleCPU())))
 	}
 	f.forget()
 	must(f, f.steering.Release(f.steering.Retired()))
