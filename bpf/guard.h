@@ -75,14 +75,16 @@ static __always_inline int answers_challenge(const struct parameters *set, const
 static __always_inline enum verdict guard_proof(const struct parameters *set, const struct packet *p, __u64 now)
 {
 	__u64 expires = now + set->proven_ns;
+	struct address src = p->src; /* a key lies on the stack, before Linux 6.5 */
 
-	bpf_map_update_elem(&proven, &p->src, &expires, BPF_ANY);
+	bpf_map_update_elem(&proven, &src, &expires, BPF_ANY);
 	return VERDICT_GUARD_PROOF;
 }
 
-static __always_inline int is_proven(const struct address *src, __u64 now)
+static __always_inline int is_proven(const struct packet *p, __u64 now)
 {
-	__u64 *expires = bpf_map_lookup_elem(&proven, src);
+	struct address src = p->src; /* as in guard_proof */
+	__u64 *expires = bpf_map_lookup_elem(&proven, &src);
 
 	return expires && *expires > now;
 }
@@ -95,7 +97,7 @@ static __always_inline enum verdict guard_syn(const struct parameters *set, cons
 
 	if (!source_may(set, p, now))
 		return VERDICT_GUARD_SOURCE_SPENT;
-	if (is_proven(&p->src, now)) {
+	if (is_proven(p, now)) {
 		verdict = VERDICT_GUARD_PROVEN;
 		if (!spend(set, BUDGET_PROVEN, now))
 			return VERDICT_GUARD_GLOBAL_SPENT;

@@ -152,7 +152,7 @@ static __always_inline enum parsed parse_v4(struct packet *p, void *data, __u32 
 	if ((void *)(ip + 1) > end)
 		return PARSED_MALFORMED;
 	__u32 header = ip->ihl * 4, total = bpf_ntohs(ip->tot_len);
-	if (ip->version != 4 || header < sizeof(*ip) || total < header || (void *)ip + total > end)
+	if (ip->version != 4 || header < sizeof(*ip) || total < header || total > p->frame_len - l3)
 		return PARSED_MALFORMED;
 
 	p->src = address_v4(ip->saddr);
@@ -269,7 +269,7 @@ static __always_inline enum parsed parse_v6(struct xdp_md *ctx, struct packet *p
 	if ((void *)(ip6 + 1) > end)
 		return PARSED_MALFORMED;
 	__u32 whole = at + bpf_ntohs(ip6->payload_len);
-	if (ip6->version != 6 || data + whole > end)
+	if (ip6->version != 6 || whole > p->frame_len)
 		return PARSED_MALFORMED;
 	if (whole == at && ip6->nexthdr == IPPROTO_HOPOPTS) /* a jumbogram (RFC 2675 3): Linux takes the frame's length */
 		return PARSED_UNREADABLE;
