@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 
@@ -51,14 +50,13 @@ func openEar() (*ear, error) {
 // Close ends listen.
 func (e *ear) Close() { e.socket.Close() }
 
-// listen passes on what it hears until it is closed. A socket whose queue was full stays subscribed.
+// listen passes on what it hears until ctx ends, and then the socket is closed. A socket whose queue was full
+// stays subscribed.
 func (e *ear) listen(ctx context.Context) {
 	for {
 		var h heard
 		messages, _, err := e.socket.Receive()
 		switch {
-		case errors.Is(err, os.ErrClosed):
-			return
 		case err == nil:
 			h.messages = messages
 		case errors.Is(err, unix.ENOBUFS):

@@ -60,24 +60,25 @@ func (k *keeper) keep(wanted map[target]bool, neighbors map[target]neighbor) err
 	return k.letGo(wanted, neighbors)
 }
 
-// step does what is due, and no more than the rate allows.
+// step does what is due, and no more than the rate allows. Who is kept is verified also when the kernel takes
+// no more, as it does when its table is full.
 func (k *keeper) step(now time.Time, neighbors map[target]neighbor, links map[int]link) {
 	elapsed := min(now.Sub(k.stepped), time.Second)
 	k.stepped = now
-	if now.Sub(k.refused) < keepRefused {
+	k.credit = min(k.credit+elapsed.Seconds()*keepRate, keepRate)
+	err := k.verify(elapsed, neighbors)
+	if now.Sub(k.refused) >= keepRefused {
+		if err = errors.Join(err, k.manage(neighbors, links)); err == nil {
+			k.refused = time.Time{}
+		}
+	}
+	if err == nil {
 		return
 	}
-	k.credit = min(k.credit+elapsed.Seconds()*keepRate, keepRate)
-	err := k.manage(neighbors, links)
-	if err == nil {
-		err = k.verify(elapsed, neighbors)
-	}
-	if err != nil && k.refused.IsZero() {
+	if k.refused.IsZero() {
 		k.log.Warn("the kernel does not keep next hops resolved: they are when packets need them", "error", err)
 	}
-	if k.refused = (time.Time{}); err != nil {
-		k.refused = now
-	}
+	k.refused = now
 }
 
 // spend takes one from the credit if there is one.

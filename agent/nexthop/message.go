@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,17 +25,21 @@ const (
 	ndaProtocol         = 12 // NDA_PROTOCOL
 )
 
-// attributes calls f with each attribute of a message whose fixed part has size bytes.
+// attributes calls f with each attribute of a message whose fixed part has size bytes (netlink(7)).
 func attributes(message []byte, size int, f func(kind uint16, value []byte)) error {
 	if len(message) < size {
 		return fmt.Errorf("a message of %d bytes, want at least %d", len(message), size)
 	}
-	list, err := nl.ParseRouteAttr(message[size:])
-	if err != nil {
-		return fmt.Errorf("read a message's attributes: %w", err)
-	}
-	for _, a := range list {
-		f(a.Attr.Type&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER), a.Value)
+	for rest := message[size:]; len(rest) > 0; {
+		if len(rest) < unix.SizeofRtAttr {
+			return fmt.Errorf("a message ends with %d bytes that are no attribute", len(rest))
+		}
+		length, kind := int(binary.NativeEndian.Uint16(rest)), binary.NativeEndian.Uint16(rest[2:])
+		if length < unix.SizeofRtAttr || length > len(rest) {
+			return fmt.Errorf("an attribute of %d bytes where %d are left", length, len(rest))
+		}
+		f(kind&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER), rest[unix.SizeofRtAttr:length])
+		rest = rest[min((length+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1), len(rest)):]
 	}
 	return nil
 }
