@@ -88,6 +88,9 @@ func (f *fixture) tunnelled(p packet.Packet, element string, o maps.Options) {
 	if diff := packet.Diff(outside(p, element, o, s).Frame(), got.out); diff != "" {
 		f.Error(diff)
 	}
+	if o.TunnelPort == 0 && rows.add(f.Name(), fmt.Sprintf("%x", p.Frame())) { // else package packet does not know the tunnel
+		f.mutate(spec{"in a tunnel", "cl", p.Frame(), got.verdict, got.action, got.out})
+	}
 }
 
 // configure serves both families' services by one element.

@@ -3,11 +3,14 @@
 package bpf_test
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 
+	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/test/packet"
 )
 
@@ -23,16 +26,20 @@ type world struct {
 	servers  map[place]netip.AddrPort    // of which service
 	guarded  map[netip.AddrPort]bool     // of all protocols
 	clients  map[netip.AddrPort]bool     // that have a flow at each service
+	options  maps.Options                // of all services
 	macs     map[string]net.HardwareAddr // the gateway's
 }
 
 // expectation is what is to become of a frame.
 type expectation struct {
-	verdict  string // or the beginning of several, before a star
-	out      []byte // nil: it stays as it is; of verdicts that are not known to be one: unjudged
-	carried  string // the interface that it leaves by
-	homeless bool   // from no host's address: the kernel may know no way for it
-	relayed  bool   // it may be an error about a flow's packet: other tests say what becomes of that
+	verdict  string         // or the beginning of several, before a star
+	out      []byte         // nil: it stays as it is; of verdicts that are not known to be one: unjudged
+	carried  string         // the interface that it leaves by
+	options  maps.Options   // of its service
+	to       netip.AddrPort // the element, if the packet stays as it is
+	inside   bool           // out is what a tunnel carries
+	homeless bool           // from no host's address: the kernel may know no way for it
+	relayed  bool           // it may be an error about a flow's packet: other tests say what becomes of that
 }
 
 // judge says what is right for a frame.
@@ -47,7 +54,7 @@ func (w *world) judge(frame []byte) expectation {
 	if w.guarded[s.dst] {
 		return expectation{verdict: guardVerdict(s)}
 	}
-	if service, ours := w.servers[place{s.src, s.protocol}]; ours && s.whole && w.clients[s.dst] {
+	if service, ours := w.servers[place{s.src, s.protocol}]; ours && s.whole && w.clients[s.dst] && w.options.Mode == maps.NAT {
 		return w.carried(frame, s, true, service, "steer_return")
 	}
 	if s.first && (s.whole || w.servers[place{s.src, s.protocol}] == netip.AddrPort{}) {
@@ -132,8 +139,26 @@ func (w *world) carried(frame []byte, s sight, source bool, to netip.AddrPort, v
 	}
 	copy(out[0:], next)
 	copy(out[6:], w.macs[e.carried])
-	rewrite(out, s, source, to)
+	switch w.options.Mode {
+	case maps.NAT:
+		rewrite(out, s, source, to)
+	default:
+		age(out[14:], s.v6)
+		e.inside = w.options.Mode.Tunnels()
+		e.to = to
+		e.options = w.options
+	}
 	return e
+}
+
+// age takes one from the time to live.
+func age(ip []byte, v6 bool) {
+	if v6 {
+		ip[7]--
+		return
+	}
+	adjust(ip[10:12], []byte{ip[8], ip[9]}, []byte{ip[8] - 1, ip[9]})
+	ip[8]--
 }
 
 // rewrite changes address, port, time to live and checksums of a frame without tags.
@@ -152,12 +177,10 @@ func rewrite(out []byte, s sight, source bool, to netip.AddrPort) {
 	before, oldPort, newPort := append([]byte(nil), address...), append([]byte(nil), port...), binary.BigEndian.AppendUint16(nil, to.Port())
 	copy(address, to.Addr().AsSlice())
 	copy(port, newPort)
-	if s.v6 {
-		ip[7]--
-	} else {
-		adjust(ip[10:12], append(before, ip[8], ip[9]), append(to.Addr().AsSlice(), ip[8]-1, ip[9]))
-		ip[8]--
+	if !s.v6 {
+		adjust(ip[10:12], before, to.Addr().AsSlice())
 	}
+	age(ip, s.v6)
 	check := transport[6:8]
 	if s.protocol == packet.TCP {
 		check = transport[16:18]
@@ -165,7 +188,7 @@ func rewrite(out []byte, s sight, source bool, to netip.AddrPort) {
 	if s.protocol != packet.TCP && check[0] == 0 && check[1] == 0 {
 		return
 	}
-	adjust(check, append(before[:to.Addr().BitLen()/8:to.Addr().BitLen()/8], oldPort...), append(to.Addr().AsSlice(), newPort...))
+	adjust(check, append(before, oldPort...), append(to.Addr().AsSlice(), newPort...))
 	if s.protocol != packet.TCP && check[0] == 0 && check[1] == 0 {
 		check[0], check[1] = 0xff, 0xff
 	}
@@ -203,11 +226,44 @@ func (e expectation) is(f *fixture, from string, in []byte, got outcome) string 
 	if want == nil {
 		want = in
 	}
+	if e.inside {
+		return e.tunnels(want, got.out)
+	}
 	if !sameButZero(want, got.out) {
 		return "another packet:\n" + packet.Diff(want, got.out)
 	}
 	if e.carried != "" && (got.action == tx) != (from == e.carried) {
 		return "by " + got.action.String()
+	}
+	return ""
+}
+
+// tunnels says what is wrong with a tunnel's frame that is to carry the packet of another frame.
+func (e expectation) tunnels(want, got []byte) string {
+	p, err := packet.Decode(got)
+	if err != nil {
+		return err.Error()
+	}
+	in := want[14:]
+	length, class, protocol, source := int(binary.BigEndian.Uint16(in[2:])), in[1], packet.IPIP, source4
+	if in[0]>>4 == 6 {
+		length, class, protocol = 40+int(binary.BigEndian.Uint16(in[4:])), in[0]<<4|in[1]>>4, packet.IPv6
+	}
+	if e.to.Addr().Is6() {
+		source = source6
+	}
+	if e.options.Mode == maps.GUE {
+		protocol = packet.UDP
+	}
+	switch {
+	case !sameButZero(in[:length], p.Payload):
+		return fmt.Sprintf("another packet inside:\n%x, want\n%x", p.Payload, in[:length])
+	case !bytes.HasSuffix(got, in[length:]):
+		return fmt.Sprintf("other padding: %x, want at its end %x", got, in[length:])
+	case p.Protocol != protocol, p.Src.Addr().String() != source, p.Dst.Addr() != e.to.Addr(), p.TOS != class, p.TTL != 64:
+		return fmt.Sprintf("another way: %+v", p)
+	case !bytes.Equal(got[:12], want[:12]):
+		return fmt.Sprintf("another next hop: %x, want %x", got[:12], want[:12])
 	}
 	return ""
 }
