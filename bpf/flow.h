@@ -99,6 +99,30 @@ static __always_inline int flow_is_full(struct flow_bucket *b)
 	return full;
 }
 
+/* The client's flow at a service. */
+static __always_inline struct found flow_forward(__u64 key, __u16 service)
+{
+	struct found found = {};
+
+#pragma unroll
+	for (int second = 0; second < 2; second++) {
+		struct flow_bucket *b = flow_bucket(key, second);
+
+		if (!b)
+			return found;
+#pragma unroll
+		for (int i = 0; i < FLOW_WAYS; i++) {
+			if (flow_read(&b->ways[i], key, &found.word) && WORD_SERVICE(found.word) == service) {
+				found.flow = &b->ways[i];
+				return found;
+			}
+		}
+		if (!flow_is_full(b))
+			return found;
+	}
+	return found;
+}
+
 static __always_inline struct element *element_row(__u16 row)
 {
 	__u32 index = row;
@@ -120,111 +144,29 @@ static __always_inline int same_server(__u16 row, __u16 other)
 	return b && b->mode == MODE_NAT && answers_from(a, &b->addr, b->port);
 }
 
-/* 0 if the words are the same, else 1, without a branch. */
-static __always_inline __u64 differs(__u64 a, __u64 b)
-{
-	__u64 d = a ^ b;
-
-	barrier_var(d); /* the compiler would make a comparison of what follows */
-	return (d | -d) >> 63;
-}
-
-/* The first entry of a bucket that has the key, or its last one, whatever that has. Which it is, no branch
- * can foresee; one that was taken in vain costs more than all of this, and keeps the processor from what
- * it could do while the entry comes from memory. */
-static __always_inline struct flow *flow_likely(struct flow_bucket *b, __u64 key)
-{
-	__u64 all = 1, way = 0;
-
-#pragma unroll
-	for (int i = 0; i < FLOW_WAYS - 1; i++) {
-		all &= differs(READ_ONCE(b->ways[i].key), key);
-		way += all;
-	}
-	return &b->ways[way];
-}
-
-/* Where to look for the flow of a client, when the likely entry is not its: in all of its places. */
-struct search {
-	__u64 key;
-	__u64 word;          /* of what was found */
-	struct address addr; /* of the element, on the way back */
-	__be16 port;
-	__u16 service; /* 0: on the way back */
-	__u32 bucket;
-	__u32 way;
-	__u32 pad;
-};
-
-/* Whether an entry with the key is the flow at this service, or of the element that answers from there. */
-static __always_inline int flow_is(const struct search *s, __u64 word)
-{
-	if (s->service)
-		return WORD_SERVICE(word) == s->service;
-	return answers_from(element_row(WORD_ELEMENT(word)), &s->addr, s->port);
-}
-
-/* Goes through both buckets; 0: there is no such flow. A function of its own, which the verifier goes
- * through once. */
-__noinline int flow_search(struct search *s)
-{
-	if (!s)
-		return 0;
-	for (int second = 0; second < 2; second++) {
-		struct flow_bucket *b = flow_bucket(s->key, second);
-
-		if (!b)
-			return 0;
-		s->bucket = flow_index(s->key, second);
-#pragma unroll
-		for (int way = 0; way < FLOW_WAYS; way++) {
-			s->way = way;
-			if (flow_read(&b->ways[way], s->key, &s->word) && flow_is(s, s->word))
-				return 1;
-		}
-		if (!flow_is_full(b))
-			return 0;
-	}
-	return 0;
-}
-
-/* The entry that is searched for. Nearly always it is the likely one, or there is none. */
-static __always_inline struct found flow_find(struct search *s)
-{
-	struct found found = {};
-	struct flow_bucket *b = flow_bucket(s->key, 0);
-
-	if (!b)
-		return found;
-	struct flow *f = flow_likely(b, s->key);
-	if (flow_read(f, s->key, &found.word) && flow_is(s, found.word)) {
-		found.flow = f;
-		return found;
-	}
-	if ((READ_ONCE(f->key) != s->key && !flow_is_full(b)) || !flow_search(s))
-		return found;
-	b = bpf_map_lookup_elem(&flows, &s->bucket);
-	if (!b || s->way >= FLOW_WAYS)
-		return found;
-	found.flow = &b->ways[s->way];
-	found.word = s->word;
-	return found;
-}
-
-/* The client's flow at a service. */
-static __always_inline struct found flow_forward(__u64 key, __u16 service)
-{
-	struct search s = { .key = key, .service = service };
-
-	return flow_find(&s);
-}
-
 /* The flow of the client that the packet is to, at the element that it is from. */
 static __always_inline struct found flow_return(const struct packet *p, __u64 key)
 {
-	struct search s = { .key = key, .addr = p->src, .port = p->sport };
+	struct found found = {};
 
-	return flow_find(&s);
+#pragma unroll
+	for (int second = 0; second < 2; second++) {
+		struct flow_bucket *b = flow_bucket(key, second);
+
+		if (!b)
+			return found;
+#pragma unroll
+		for (int i = 0; i < FLOW_WAYS; i++) {
+			if (flow_read(&b->ways[i], key, &found.word) &&
+			    answers_from(element_row(WORD_ELEMENT(found.word)), &p->src, p->sport)) {
+				found.flow = &b->ways[i];
+				return found;
+			}
+		}
+		if (!flow_is_full(b))
+			return found;
+	}
+	return found;
 }
 
 /* Changes the state of an entry, unless it changed meanwhile. */
