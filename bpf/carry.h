@@ -94,27 +94,31 @@ static __always_inline int address_frame(struct xdp_md *ctx, const struct packet
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
 		return 0;
-	__builtin_memcpy(eth->h_dest, hop->dmac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, hop->smac, ETH_ALEN);
-	eth->h_proto = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	/* The addresses lie in struct hop as in the frame. Of bytes the compiler would write one at a time. */
+	const __u32 *addresses = (const void *)hop->dmac;
+	__u32 *frame = (void *)eth;
+	frame[0] = addresses[0];
+	frame[1] = addresses[1];
+	frame[2] = addresses[2];
+	((__be16 *)eth)[ETH_ALEN] = v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	return 1;
 }
 
-/* What is to become of a packet that is carried. */
+/* What is to become of a packet that is carried. What lies in maps stays there: a copy costs more than
+ * all that is done with it. */
 struct way {
-	struct address to;  /* of its other end */
+	const struct address *to; /* of its other end */
+	const struct hop *hop;
 	struct outer outer; /* of tunnels */
 	__be16 port;
-	__u8 mode; /* enum mode */
-	__u8 v6;   /* the family that the hop is of */
+	__u8 mode;  /* enum mode */
+	__u8 v6;    /* the family that the hop is of */
 	__u16 room; /* bytes that a tunnel adds */
-	__u16 pad;
-	struct hop hop;
 };
 
 static __always_inline enum verdict fits(const struct packet *p, const struct way *way)
 {
-	return p->ip_len + way->room <= way->hop.mtu ? VERDICT_STEER_FORWARD : VERDICT_STEER_TOO_BIG;
+	return p->ip_len + way->room <= way->hop->mtu ? VERDICT_STEER_FORWARD : VERDICT_STEER_TOO_BIG;
 }
 
 /* Fills in the outer header; 0: we have no address of that family to send from. */
@@ -127,8 +131,8 @@ static __always_inline int tunnel_way(const struct element *e, const struct plan
 		return 0;
 	way->v6 = !is_v4_mapped(&e->addr);
 	way->outer.v6 = way->v6;
-	way->outer.src = way->v6 ? set->tunnel_v6 : address_v4(set->tunnel_v4);
-	way->outer.dst = e->addr;
+	way->outer.set = set;
+	way->outer.dst = &e->addr;
 	way->outer.port = e->mode == MODE_GUE ? e->tunnel_port : 0;
 	way->outer.spread = plan->spread;
 	way->room = outer_size(&way->outer);
@@ -141,17 +145,18 @@ static __always_inline struct ends ends_of(const struct packet *p, const struct 
 
 	if (is_tunnel(way->mode)) {
 		ends.protocol = way->outer.port ? IPPROTO_UDP : is_v6(p) ? IPPROTO_IPV6 : IPPROTO_IPIP;
-		ends.src = way->outer.src;
-		ends.dst = way->outer.dst;
+		ends.src = way->v6 ? way->outer.set->tunnel_v6 : address_v4(way->outer.set->tunnel_v4);
+		ends.dst = *way->outer.dst;
 	} else {
-		ends.src = source ? way->to : p->src;
-		ends.dst = source ? p->dst : way->to;
+		ends.src = source ? *way->to : p->src;
+		ends.dst = source ? p->dst : *way->to;
 	}
 	return ends;
 }
 
-/* Finds the way; enum verdict, FORWARD for both directions when there is one. */
-static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct packet *p, const struct plan *plan, int source, struct way *way)
+/* Finds the way; enum verdict, FORWARD for both directions when there is one. A hop that the kernel has to
+ * be asked for is in asked. */
+static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct packet *p, const struct plan *plan, int source, struct way *way, struct hop *asked)
 {
 	const struct uplinks *u = uplinks_row();
 	const struct hop *known;
@@ -162,7 +167,7 @@ static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct pa
 
 		if (!s || s->kind != ENDPOINT_SERVICE || s->mode != MODE_NAT)
 			return VERDICT_NOT_OURS;
-		way->to = s->addr;
+		way->to = &s->addr;
 		way->port = s->port;
 		known = u ? uplink_hop(u, p) : 0;
 	} else {
@@ -170,7 +175,7 @@ static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct pa
 
 		if (!e)
 			return VERDICT_NOT_OURS;
-		way->to = e->addr;
+		way->to = &e->addr;
 		way->port = e->port;
 		way->mode = e->mode;
 		if (is_tunnel(e->mode) && !tunnel_way(e, plan, way))
@@ -180,11 +185,12 @@ static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct pa
 	if (p->ttl <= 1)
 		return VERDICT_STEER_TTL;
 	if (known && known->ifindex && is_fresh(u)) {
-		way->hop = *known;
+		way->hop = known;
 		return fits(p, way);
 	}
 	struct ends ends = ends_of(p, way, source);
-	enum verdict found = ask_hop(ctx, &ends, &way->hop);
+	enum verdict found = ask_hop(ctx, &ends, asked);
+	way->hop = asked;
 	return found == VERDICT_STEER_FORWARD ? fits(p, way) : found;
 }
 
@@ -194,7 +200,7 @@ static __always_inline int send(struct xdp_md *ctx, const struct packet *p, cons
 	__u8 class = is_tunnel(way->mode) ? traffic_class(p, h) : 0;
 
 	decrement_ttl(p, h);
-	if (!address_frame(ctx, p, &way->hop, way->v6, way->room))
+	if (!address_frame(ctx, p, way->hop, way->v6, way->room))
 		return 0;
 	return !is_tunnel(way->mode) || write_outer(ctx, p, &way->outer, class);
 }
@@ -206,7 +212,7 @@ static __always_inline enum verdict too_big_for(struct xdp_md *ctx, const struct
 {
 	struct headers h;
 
-	plan->mtu = way->hop.mtu - way->room;
+	plan->mtu = way->hop->mtu - way->room;
 	if (is_v6(p) || (headers_of(ctx, p, &h) && h.ip->frag_off & bpf_htons(IP_DF)))
 		return VERDICT_STEER_TOO_BIG;
 	return way->mode == MODE_NAT ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_OVERSIZE;
@@ -224,8 +230,9 @@ static __always_inline enum verdict carry(struct xdp_md *ctx, const struct packe
 {
 	int source = verdict == VERDICT_STEER_RETURN || (verdict == VERDICT_STEER_ICMP && plan->back);
 	struct way way = {};
+	struct hop asked = {};
 	struct headers h;
-	enum verdict found = find_way(ctx, p, plan, source, &way);
+	enum verdict found = find_way(ctx, p, plan, source, &way, &asked);
 
 	if (found == VERDICT_STEER_TOO_BIG)
 		found = too_big_for(ctx, p, plan, &way);
@@ -235,12 +242,12 @@ static __always_inline enum verdict carry(struct xdp_md *ctx, const struct packe
 		return VERDICT_STEER_NO_ROUTE;
 	if (!headers_of(ctx, p, &h))
 		return VERDICT_STEER_MALFORMED;
-	if (way.mode == MODE_NAT && !(verdict == VERDICT_STEER_ICMP ? nat_quoted(ctx, p, plan, &way.to, way.port) :
-								     nat_rewrite(ctx, p, &h, source, &way.to, way.port)))
+	if (way.mode == MODE_NAT && !(verdict == VERDICT_STEER_ICMP ? nat_quoted(ctx, p, plan, way.to, way.port) :
+								     nat_rewrite(ctx, p, &h, source, way.to, way.port)))
 		return VERDICT_STEER_MALFORMED;
 	if (found == VERDICT_STEER_NEIGHBOR)
 		return VERDICT_STEER_NEIGHBOR;
-	*action = way.hop.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect_map(&tx_ports, way.hop.ifindex, XDP_PASS);
+	*action = way.hop->ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect_map(&tx_ports, way.hop->ifindex, XDP_PASS);
 	if (*action == XDP_PASS)
 		return way.mode == MODE_NAT ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_NO_ROUTE;
 	return send(ctx, p, &way, &h) ? verdict : VERDICT_STEER_MALFORMED;

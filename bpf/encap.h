@@ -23,14 +23,13 @@ static __always_inline int is_tunnel(__u8 mode)
 	return mode >= MODE_IPIP;
 }
 
-/* A tunnel's outer header, but for what follows from the packet inside. */
+/* A tunnel's outer header, but for what follows from the packet inside. The addresses stay in the maps. */
 struct outer {
-	struct address src;
-	struct address dst;
+	const struct parameters *set; /* where it comes from */
+	const struct address *dst;
 	__be16 port;  /* MODE_GUE: destination port, 0: no UDP */
 	__u16 spread; /* of the plan */
 	__u8 v6;
-	__u8 pad[3];
 };
 
 static __always_inline __u32 outer_size(const struct outer *o)
@@ -50,7 +49,7 @@ static __always_inline __u8 traffic_class(const struct packet *p, const struct h
  * (RFC 6864 4.1). Fragments of an outer packet would reach no program at the element. */
 static __always_inline void write_outer4(struct iphdr *ip, const struct outer *o, __u8 protocol, __u8 class, __u32 len)
 {
-	__be32 src = address_word(&o->src), dst = address_word(&o->dst);
+	__be32 src = o->set->tunnel_v4, dst = address_word(o->dst);
 	__be16 head = bpf_htons(0x4500 | class), total = bpf_htons(len), df = bpf_htons(IP_DF);
 	__be16 next = bpf_htons(TUNNEL_TTL << 8 | protocol);
 
@@ -72,8 +71,8 @@ static __always_inline void write_outer6(struct ipv6hdr *ip6, const struct outer
 	ip6->payload_len = bpf_htons(len - sizeof(*ip6));
 	ip6->nexthdr = protocol;
 	ip6->hop_limit = TUNNEL_TTL;
-	__builtin_memcpy(&ip6->saddr, &o->src, sizeof(o->src));
-	__builtin_memcpy(&ip6->daddr, &o->dst, sizeof(o->dst));
+	__builtin_memcpy(&ip6->saddr, &o->set->tunnel_v6, sizeof(ip6->saddr));
+	__builtin_memcpy(&ip6->daddr, o->dst, sizeof(ip6->daddr));
 }
 
 static __always_inline void write_udp(struct udphdr *udp, const struct outer *o, __u32 len)

@@ -122,8 +122,9 @@ static __always_inline void decrement_ttl(const struct packet *p, struct headers
 		h->ip6->hop_limit--;
 		return;
 	}
-	/* TTL is the high byte of its 16-bit word. */
-	nat_checksum(&h->ip->check, csum_diff16(bpf_htons(0x0100), 0));
+	/* TTL is the high byte of its 16-bit word. One less there is one more in the sum's complement. */
+	__u32 check = h->ip->check + bpf_htons(0x0100);
+	h->ip->check = check + (check >= 0xffff);
 	h->ip->ttl--;
 }
 

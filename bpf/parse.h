@@ -297,7 +297,7 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
 	p->frame_len = end - data;
 	if ((void *)(eth + 1) > end)
 		return PARSED_MALFORMED;
-	__be16 type = eth->h_proto;
+	__be16 type = ((const __be16 *)eth)[ETH_ALEN]; /* at once, and not by bytes */
 	if (is_tag(type)) {
 		__u32 skipped = skip_tags(ctx);
 
