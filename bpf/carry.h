@@ -15,34 +15,89 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-/* What the way of a packet depends on, as it will be. */
-struct ends {
-	struct address src;
-	struct address dst;
-	__u8 v6;
-	__u8 protocol;
-	__u8 pad[6];
+/* What is to become of a packet that is carried. What lies in maps stays there: a copy costs more than
+ * all that is done with it. */
+struct way {
+	const struct address *to; /* of its other end */
+	const struct hop *hop;
+	struct outer outer; /* of tunnels */
+	__be16 port;
+	__u8 mode;  /* enum mode */
+	__u8 v6;    /* the family that the hop is of */
+	__u16 room; /* bytes that a tunnel adds */
 };
 
+/* Fills in the outer header; 0: we have no address of that family to send from. */
+static __always_inline int tunnel_way(const struct element *e, const struct plan *plan, struct way *way)
+{
+	__u32 zero = 0;
+	const struct parameters *set = bpf_map_lookup_elem(&settings, &zero);
+
+	if (!set)
+		return 0;
+	way->v6 = !is_v4_mapped(&e->addr);
+	way->outer.v6 = way->v6;
+	way->outer.set = set;
+	way->outer.dst = &e->addr;
+	way->outer.port = e->mode == MODE_GUE ? e->tunnel_port : 0;
+	way->outer.spread = plan->spread;
+	way->room = outer_size(&way->outer);
+	return way->v6 ? set->tunnel_v6.half[0] != 0 : set->tunnel_v4 != 0;
+}
+
+/* The way as the rows have it; enum verdict, FORWARD when there is one. */
+static __always_inline enum verdict way_of(const struct packet *p, const struct plan *plan, int source, struct way *way)
+{
+	way->v6 = is_v6(p);
+	if (source) {
+		const struct service *s = service_row(plan->row);
+
+		if (!s || s->kind != ENDPOINT_SERVICE || s->mode != MODE_NAT)
+			return VERDICT_NOT_OURS;
+		way->to = &s->addr;
+		way->port = s->port;
+		return VERDICT_STEER_FORWARD;
+	}
+	const struct element *e = element_row(plan->row);
+
+	if (!e)
+		return VERDICT_NOT_OURS;
+	way->to = &e->addr;
+	way->port = e->port;
+	way->mode = e->mode;
+	way->hop = &e->hop;
+	return is_tunnel(e->mode) && !tunnel_way(e, plan, way) ? VERDICT_STEER_NO_ROUTE : VERDICT_STEER_FORWARD;
+}
+
+/* Writes both ends of the packet as it will be. */
+static __always_inline void ask_about(struct bpf_fib_lookup *fib, const struct packet *p, const struct way *way, int source)
+{
+	int tunnel = is_tunnel(way->mode);
+
+	fib->l4_protocol = !tunnel ? p->protocol : way->outer.port ? IPPROTO_UDP : is_v6(p) ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	if (way->v6) {
+		fib->family = AF_INET6;
+		__builtin_memcpy(fib->ipv6_src, tunnel ? &way->outer.set->tunnel_v6 : source ? way->to : &p->src, sizeof(fib->ipv6_src));
+		__builtin_memcpy(fib->ipv6_dst, source ? &p->dst : way->to, sizeof(fib->ipv6_dst));
+	} else {
+		fib->family = AF_INET;
+		fib->ipv4_src = tunnel ? way->outer.set->tunnel_v4 : address_word(source ? way->to : &p->src);
+		fib->ipv4_dst = address_word(source ? &p->dst : way->to);
+	}
+}
+
 /* Asks the kernel for the next hop and its MTU; enum verdict. The look-up comes before any change, so that
- * a packet without a way stays as it was. A neighbour that is not resolved has no MTU: 0. */
-__noinline int ask_hop(struct xdp_md *ctx, const struct ends *ends, struct hop *hop)
+ * a packet without a way stays as it was. A neighbour that is not resolved has no MTU: 0. A function of its
+ * own, which is seldom needed, so that what it needs is not on everybody's stack. */
+__noinline int ask_hop(struct xdp_md *ctx, const struct packet *p, const struct plan *plan, int source, struct hop *hop)
 {
 	struct bpf_fib_lookup fib = {};
+	struct way way = {};
 
-	if (!ends || !hop)
+	if (!p || !plan || !hop || way_of(p, plan, source, &way) != VERDICT_STEER_FORWARD)
 		return VERDICT_STEER_NO_ROUTE;
-	fib.l4_protocol = ends->protocol;
 	fib.ifindex = ctx->ingress_ifindex;
-	if (ends->v6) {
-		fib.family = AF_INET6;
-		__builtin_memcpy(fib.ipv6_src, &ends->src, sizeof(ends->src));
-		__builtin_memcpy(fib.ipv6_dst, &ends->dst, sizeof(ends->dst));
-	} else {
-		fib.family = AF_INET;
-		fib.ipv4_src = address_word(&ends->src);
-		fib.ipv4_dst = address_word(&ends->dst);
-	}
+	ask_about(&fib, p, &way, source);
 	int ret = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0); /* of no length: whether it fits is for fits() to say */
 	hop->ifindex = fib.ifindex;
 	__builtin_memcpy(hop->dmac, fib.dmac, ETH_ALEN);
@@ -104,54 +159,9 @@ static __always_inline int address_frame(struct xdp_md *ctx, const struct packet
 	return 1;
 }
 
-/* What is to become of a packet that is carried. What lies in maps stays there: a copy costs more than
- * all that is done with it. */
-struct way {
-	const struct address *to; /* of its other end */
-	const struct hop *hop;
-	struct outer outer; /* of tunnels */
-	__be16 port;
-	__u8 mode;  /* enum mode */
-	__u8 v6;    /* the family that the hop is of */
-	__u16 room; /* bytes that a tunnel adds */
-};
-
 static __always_inline enum verdict fits(const struct packet *p, const struct way *way)
 {
 	return p->ip_len + way->room <= way->hop->mtu ? VERDICT_STEER_FORWARD : VERDICT_STEER_TOO_BIG;
-}
-
-/* Fills in the outer header; 0: we have no address of that family to send from. */
-static __always_inline int tunnel_way(const struct element *e, const struct plan *plan, struct way *way)
-{
-	__u32 zero = 0;
-	const struct parameters *set = bpf_map_lookup_elem(&settings, &zero);
-
-	if (!set)
-		return 0;
-	way->v6 = !is_v4_mapped(&e->addr);
-	way->outer.v6 = way->v6;
-	way->outer.set = set;
-	way->outer.dst = &e->addr;
-	way->outer.port = e->mode == MODE_GUE ? e->tunnel_port : 0;
-	way->outer.spread = plan->spread;
-	way->room = outer_size(&way->outer);
-	return way->v6 ? set->tunnel_v6.half[0] != 0 : set->tunnel_v4 != 0;
-}
-
-static __always_inline struct ends ends_of(const struct packet *p, const struct way *way, int source)
-{
-	struct ends ends = { .v6 = way->v6, .protocol = p->protocol };
-
-	if (is_tunnel(way->mode)) {
-		ends.protocol = way->outer.port ? IPPROTO_UDP : is_v6(p) ? IPPROTO_IPV6 : IPPROTO_IPIP;
-		ends.src = way->v6 ? way->outer.set->tunnel_v6 : address_v4(way->outer.set->tunnel_v4);
-		ends.dst = *way->outer.dst;
-	} else {
-		ends.src = source ? *way->to : p->src;
-		ends.dst = source ? p->dst : *way->to;
-	}
-	return ends;
 }
 
 /* Finds the way; enum verdict, FORWARD for both directions when there is one. A hop that the kernel has to
@@ -159,37 +169,17 @@ static __always_inline struct ends ends_of(const struct packet *p, const struct 
 static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct packet *p, const struct plan *plan, int source, struct way *way, struct hop *asked)
 {
 	const struct uplinks *u = uplinks_row();
-	const struct hop *known;
+	enum verdict found = way_of(p, plan, source, way);
 
-	way->v6 = is_v6(p);
-	if (source) {
-		const struct service *s = service_row(plan->row);
-
-		if (!s || s->kind != ENDPOINT_SERVICE || s->mode != MODE_NAT)
-			return VERDICT_NOT_OURS;
-		way->to = &s->addr;
-		way->port = s->port;
-		known = u ? uplink_hop(u, p) : 0;
-	} else {
-		const struct element *e = element_row(plan->row);
-
-		if (!e)
-			return VERDICT_NOT_OURS;
-		way->to = &e->addr;
-		way->port = e->port;
-		way->mode = e->mode;
-		if (is_tunnel(e->mode) && !tunnel_way(e, plan, way))
-			return VERDICT_STEER_NO_ROUTE;
-		known = &e->hop;
-	}
+	if (found != VERDICT_STEER_FORWARD)
+		return found;
 	if (p->ttl <= 1)
 		return VERDICT_STEER_TTL;
-	if (known && known->ifindex && is_fresh(u)) {
-		way->hop = known;
+	if (source && u)
+		way->hop = uplink_hop(u, p);
+	if (way->hop && way->hop->ifindex && is_fresh(u))
 		return fits(p, way);
-	}
-	struct ends ends = ends_of(p, way, source);
-	enum verdict found = ask_hop(ctx, &ends, asked);
+	found = ask_hop(ctx, p, plan, source, asked);
 	way->hop = asked;
 	return found == VERDICT_STEER_FORWARD ? fits(p, way) : found;
 }
