@@ -66,13 +66,16 @@ __noinline int steer_new(const struct packet *p, struct plan *plan, __u64 key, _
 	return conflict ? VERDICT_STEER_NAT_CONFLICT : no_element(p, plan);
 }
 
-/* The element of the flow is gone: tell the client, at once and with a number that it accepts. */
+/* The element of the flow is lost: its client is told, at once and as its transport has it: by a RST with
+ * a number that it accepts, or by port unreachable (RFC 1122 4.1.3.1, RFC 3828 3.3, RFC 4340 8.3.1). */
 static __always_inline enum verdict steer_lost(const struct packet *p, struct plan *plan, const struct found *f)
 {
 	flow_become(f, FLOW_RESET);
-	if (p->protocol != IPPROTO_TCP || p->flags & TCP_RST)
+	if (p->flags & TCP_RST)
 		return VERDICT_STEER_LOST;
-	return answer_reset(plan, p, VERDICT_STEER_RESET, VERDICT_STEER_LOST);
+	if (p->protocol == IPPROTO_TCP)
+		return answer_reset(plan, p, VERDICT_STEER_RESET, VERDICT_STEER_LOST);
+	return p->protocol == IPPROTO_SCTP ? VERDICT_STEER_LOST : VERDICT_STEER_UNREACHABLE;
 }
 
 static __always_inline int opens(const struct packet *p)
@@ -80,15 +83,24 @@ static __always_inline int opens(const struct packet *p)
 	return (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
+/* Whether a packet for an element that is lost begins another flow: when flows migrate any does, else
+ * one that its client sends although it has been told. */
+static __always_inline int leaves_lost(const struct packet *p, __u8 state, __u8 on_loss)
+{
+	if (on_loss == LOSS_MIGRATE)
+		return !(p->flags & TCP_RST);
+	return p->protocol == IPPROTO_TCP ? opens(p) : state == FLOW_RESET;
+}
+
 /* Whether a packet on a known flow begins another one that may choose anew: its old one is over, or
  * its old element takes no new ones. A SYN that is merely sent again stays where the first went. */
-static __always_inline int begins_anew(const struct packet *p, __u8 state, __u8 element_state)
+static __always_inline int begins_anew(const struct packet *p, __u8 state, const struct element *e)
 {
-	if (element_state == ELEMENT_ACTIVE)
+	if (e->state == ELEMENT_ACTIVE)
 		return opens(p) && state >= FLOW_CLIENT_CLOSED && state != FLOW_ELEMENT_CLOSED;
-	if (p->protocol != IPPROTO_TCP) /* UDP has no connection: a datagram for a lost element may open a new flow */
-		return element_state < ELEMENT_DRAINING;
-	return opens(p) && (element_state < ELEMENT_DRAINING || state > FLOW_ANSWERED);
+	if (e->state >= ELEMENT_DRAINING)
+		return opens(p) && state > FLOW_ANSWERED;
+	return leaves_lost(p, state, e->on_loss);
 }
 
 static __always_inline int takes_fragments(__u16 service)
@@ -107,18 +119,14 @@ static __always_inline enum verdict steer_service(const struct parameters *set, 
 	if (p->fragment && !takes_fragments(service))
 		return VERDICT_STEER_FRAGMENT;
 	struct found f = flow_forward(key, service);
-	if (f.flow) {
-		struct element *e = element_row(WORD_ELEMENT(f.word));
-		__u8 state = e ? e->state : ELEMENT_FREE;
-
-		if (!begins_anew(p, WORD_STATE(f.word), state)) {
-			if (!e || state < ELEMENT_DRAINING)
-				return steer_lost(p, plan, &f);
-			state = e->mode == MODE_NAT ? flow_after_client(p, WORD_STATE(f.word)) : flow_after_client_alone(p, &f, flow_tick());
-			flow_heard(&f);
-			flow_become(&f, state);
-			return forward(plan, key, WORD_ELEMENT(f.word));
-		}
+	struct element *e = f.flow ? element_row(WORD_ELEMENT(f.word)) : 0;
+	if (e && !begins_anew(p, WORD_STATE(f.word), e)) {
+		if (e->state < ELEMENT_DRAINING)
+			return steer_lost(p, plan, &f);
+		__u8 state = e->mode == MODE_NAT ? flow_after_client(p, WORD_STATE(f.word)) : flow_after_client_alone(p, &f, flow_tick());
+		flow_heard(&f);
+		flow_become(&f, state);
+		return forward(plan, key, WORD_ELEMENT(f.word));
 	}
 	return steer_new(p, plan, key, service);
 }

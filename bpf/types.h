@@ -33,9 +33,10 @@ enum verdict {
 	VERDICT_STEER_ICMP,          /* REDIRECT: an ICMP error about a flow's packet, to the end that sent this */
 	VERDICT_STEER_NEIGHBOR,      /* PASS: rewritten; the stack forwards: it resolves the neighbour, or fragments, or the interface is not ours */
 	VERDICT_STEER_RESET,         /* TX: the flow's element is lost, its client was told by a RST */
+	VERDICT_STEER_UNREACHABLE,   /* TX: the flow's element is lost, its client was told by an ICMP error */
 	VERDICT_STEER_REFUSED,       /* TX: the pool has no element, the SYN was refused by a RST */
 	VERDICT_STEER_NO_ELEMENT,    /* DROP: the pool has no element (UDP) */
-	VERDICT_STEER_LOST,          /* DROP: a RST towards an element that is lost */
+	VERDICT_STEER_LOST,          /* DROP: the flow's element is lost; a RST, or nobody to tell, or the budget for that is spent */
 	VERDICT_STEER_STRAY,         /* DROP: a RST that belongs to no flow */
 	VERDICT_STEER_NO_ROUTE,      /* DROP: no route to the next hop, or no neighbour (but for NAT) */
 	VERDICT_STEER_TOO_BIG,       /* TX: larger than the next hop's MTU, the sender was told by an ICMP error */
@@ -142,6 +143,13 @@ struct access_key {
 	struct address addr;
 };
 
+/* What becomes of a service's flows whose element is lost. */
+enum on_loss {
+	LOSS_RESET = 0,   /* their clients are told */
+	LOSS_MIGRATE = 1, /* their next packets choose another element */
+	LOSS_DRAIN = 2,   /* they stay for a while: the agent keeps the element DRAINING; then as LOSS_RESET */
+};
+
 /* services: one row a VIP, port and protocol; a guarded port has one too. Row 0 is never used. */
 struct service {
 	struct address addr;
@@ -155,7 +163,8 @@ struct service {
 	__u8 spread;    /* enum spread */
 	__u8 access;    /* enum access */
 	__u8 by_client; /* SPREAD_CONSISTENT: all flows of a client's address get the same slot */
-	__u8 more[33];
+	__u8 on_loss;   /* enum on_loss */
+	__u8 more[32];
 };
 
 /* elements: one row an element of a service. Row 0 is never used. From DRAINING on, flows that
@@ -197,7 +206,10 @@ struct element {
 	__u8 flags;   /* enum element_flag */
 	struct hop hop;
 	__be16 tunnel_port; /* the service's */
-	__u8 more[10];
+	__u8 on_loss; /* enum on_loss, the service's */
+	__u8 pad;
+	__u32 until;  /* of one that is lost and DRAINING: when it is to be LOST, in seconds since the epoch; for the agent */
+	__u8 more[4];
 };
 
 /* uplinks: the ways to the clients. Of a family's, the first whose prefix fits is a client's. */
@@ -315,7 +327,7 @@ enum budget {
 	BUDGET_NEWCOMERS, /* SYNs of strangers */
 	BUDGET_PROVEN,    /* SYNs of proven addresses */
 	BUDGET_CHALLENGES,
-	BUDGET_TOO_BIG, /* ICMP errors about packets that are larger than an MTU */
+	BUDGET_ERRORS, /* ICMP errors of ours */
 	BUDGET_MAX,
 };
 

@@ -64,6 +64,7 @@ static __always_inline int action_of(enum verdict verdict)
 		return XDP_PASS;
 	case VERDICT_GUARD_CHALLENGED:
 	case VERDICT_STEER_RESET:
+	case VERDICT_STEER_UNREACHABLE:
 	case VERDICT_STEER_REFUSED:
 	case VERDICT_STEER_TOO_BIG:
 		return XDP_TX;
@@ -85,6 +86,8 @@ int weir(struct xdp_md *ctx)
 	int action = XDP_DROP;
 	if (is_carried(verdict))
 		verdict = carry(ctx, &p, &plan, verdict, &action);
+	else if (verdict == VERDICT_STEER_UNREACHABLE)
+		verdict = port_unreachable(ctx, &p);
 	else if (action_of(verdict) == XDP_TX && reply(ctx, &p, &plan.answer))
 		verdict = plan.otherwise;
 	if (verdict == VERDICT_STEER_TOO_BIG)
@@ -111,6 +114,7 @@ const enum flow_class flow_class_type __attribute__((unused)) = FLOW_TCP;
 const enum tally tally_type __attribute__((unused)) = TALLY_FLOW_EVICTED;
 const struct endpoint_slot endpoint_slot_type __attribute__((unused)) = {};
 const struct flow flow_type __attribute__((unused)) = {};
+const enum on_loss on_loss_type __attribute__((unused)) = LOSS_RESET;
 const enum fragments fragments_type __attribute__((unused)) = FRAGMENTS_FORWARD;
 const enum spread spread_type __attribute__((unused)) = SPREAD_CONSISTENT;
 const enum access access_type __attribute__((unused)) = ACCESS_ALL;

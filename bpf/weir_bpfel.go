@@ -47,7 +47,7 @@ const (
 	WeirBudgetBUDGET_NEWCOMERS  WeirBudget = 0
 	WeirBudgetBUDGET_PROVEN     WeirBudget = 1
 	WeirBudgetBUDGET_CHALLENGES WeirBudget = 2
-	WeirBudgetBUDGET_TOO_BIG    WeirBudget = 3
+	WeirBudgetBUDGET_ERRORS     WeirBudget = 3
 	WeirBudgetBUDGET_MAX        WeirBudget = 4
 )
 
@@ -77,7 +77,10 @@ type WeirElement struct {
 		Pad     uint16
 	}
 	TunnelPort uint16
-	More       [10]uint8
+	OnLoss     uint8
+	Pad        uint8
+	Until      uint32
+	More       [4]uint8
 }
 
 type WeirElementFlag uint32
@@ -236,6 +239,14 @@ type WeirNewcomerKey struct {
 	Pad   uint32
 }
 
+type WeirOnLoss uint32
+
+const (
+	WeirOnLossLOSS_RESET   WeirOnLoss = 0
+	WeirOnLossLOSS_MIGRATE WeirOnLoss = 1
+	WeirOnLossLOSS_DRAIN   WeirOnLoss = 2
+)
+
 type WeirParameters struct {
 	_         structs.HostLayout
 	TupleKey  [4]uint64
@@ -282,7 +293,8 @@ type WeirService struct {
 	Spread     uint8
 	Access     uint8
 	ByClient   uint8
-	More       [33]uint8
+	OnLoss     uint8
+	More       [32]uint8
 }
 
 type WeirSketchCell struct {
@@ -366,20 +378,21 @@ const (
 	WeirVerdictVERDICT_STEER_ICMP         WeirVerdict = 20
 	WeirVerdictVERDICT_STEER_NEIGHBOR     WeirVerdict = 21
 	WeirVerdictVERDICT_STEER_RESET        WeirVerdict = 22
-	WeirVerdictVERDICT_STEER_REFUSED      WeirVerdict = 23
-	WeirVerdictVERDICT_STEER_NO_ELEMENT   WeirVerdict = 24
-	WeirVerdictVERDICT_STEER_LOST         WeirVerdict = 25
-	WeirVerdictVERDICT_STEER_STRAY        WeirVerdict = 26
-	WeirVerdictVERDICT_STEER_NO_ROUTE     WeirVerdict = 27
-	WeirVerdictVERDICT_STEER_TOO_BIG      WeirVerdict = 28
-	WeirVerdictVERDICT_STEER_OVERSIZE     WeirVerdict = 29
-	WeirVerdictVERDICT_STEER_NAT_CONFLICT WeirVerdict = 30
-	WeirVerdictVERDICT_STEER_TABLE_FULL   WeirVerdict = 31
-	WeirVerdictVERDICT_STEER_FRAGMENT     WeirVerdict = 32
-	WeirVerdictVERDICT_STEER_DENIED       WeirVerdict = 33
-	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 34
-	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 35
-	WeirVerdictVERDICT_MAX                WeirVerdict = 36
+	WeirVerdictVERDICT_STEER_UNREACHABLE  WeirVerdict = 23
+	WeirVerdictVERDICT_STEER_REFUSED      WeirVerdict = 24
+	WeirVerdictVERDICT_STEER_NO_ELEMENT   WeirVerdict = 25
+	WeirVerdictVERDICT_STEER_LOST         WeirVerdict = 26
+	WeirVerdictVERDICT_STEER_STRAY        WeirVerdict = 27
+	WeirVerdictVERDICT_STEER_NO_ROUTE     WeirVerdict = 28
+	WeirVerdictVERDICT_STEER_TOO_BIG      WeirVerdict = 29
+	WeirVerdictVERDICT_STEER_OVERSIZE     WeirVerdict = 30
+	WeirVerdictVERDICT_STEER_NAT_CONFLICT WeirVerdict = 31
+	WeirVerdictVERDICT_STEER_TABLE_FULL   WeirVerdict = 32
+	WeirVerdictVERDICT_STEER_FRAGMENT     WeirVerdict = 33
+	WeirVerdictVERDICT_STEER_DENIED       WeirVerdict = 34
+	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 35
+	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 36
+	WeirVerdictVERDICT_MAX                WeirVerdict = 37
 )
 
 // Names of all BPF objects in the ELF.
@@ -424,6 +437,7 @@ const (
 	WeirVarFragmentsType      = "fragments_type"
 	WeirVarHopType            = "hop_type"
 	WeirVarModeType           = "mode_type"
+	WeirVarOnLossType         = "on_loss_type"
 	WeirVarSelectionCellType  = "selection_cell_type"
 	WeirVarSpreadType         = "spread_type"
 	WeirVarTallyType          = "tally_type"
@@ -523,6 +537,7 @@ type WeirVariableSpecs struct {
 	FragmentsType      *ebpf.VariableSpec `ebpf:"fragments_type"`
 	HopType            *ebpf.VariableSpec `ebpf:"hop_type"`
 	ModeType           *ebpf.VariableSpec `ebpf:"mode_type"`
+	OnLossType         *ebpf.VariableSpec `ebpf:"on_loss_type"`
 	SelectionCellType  *ebpf.VariableSpec `ebpf:"selection_cell_type"`
 	SpreadType         *ebpf.VariableSpec `ebpf:"spread_type"`
 	TallyType          *ebpf.VariableSpec `ebpf:"tally_type"`
@@ -618,6 +633,7 @@ type WeirVariables struct {
 	FragmentsType      *ebpf.Variable `ebpf:"fragments_type"`
 	HopType            *ebpf.Variable `ebpf:"hop_type"`
 	ModeType           *ebpf.Variable `ebpf:"mode_type"`
+	OnLossType         *ebpf.Variable `ebpf:"on_loss_type"`
 	SelectionCellType  *ebpf.Variable `ebpf:"selection_cell_type"`
 	SpreadType         *ebpf.Variable `ebpf:"spread_type"`
 	TallyType          *ebpf.Variable `ebpf:"tally_type"`

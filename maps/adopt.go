@@ -51,7 +51,7 @@ func (s *Steering) adoptServices(services []Service) (map[uint16]use, error) {
 		case slices.Contains(services, service):
 			s.services[service] = uint16(row)
 			s.options[uint16(row)] = Options{Mode: Mode(at.Mode), TunnelPort: fromBE16(at.TunnelPort), Slots: int(at.Slots), Fragments: Fragments(at.Fragments),
-				ByClient: at.ByClient != 0, spread: Spread(at.Spread), used: int(at.Slots), access: access(at.Access)}
+				ByClient: at.ByClient != 0, spread: Spread(at.Spread), used: int(at.Slots), access: access(at.Access), OnLoss: OnLoss(at.OnLoss)}
 			used[uint16(row)] = use{service, serviced}
 		default:
 			if err := s.removeService(service, uint16(row)); err != nil {
@@ -166,6 +166,7 @@ func writeService(m *bpf.WeirMaps, row uint16, service Service, kind uint8, o Op
 	err := m.Services.Put(uint32(row), bpf.WeirService{
 		Addr: address(service.VIP.Addr()), Port: be16(service.VIP.Port()), Protocol: service.Protocol, Kind: kind, Slots: uint32(cmp.Or(o.used, o.slots())),
 		Mode: uint8(o.Mode), TunnelPort: o.tunnelPort(), Fragments: uint8(o.Fragments), Spread: uint8(o.spread), Access: uint8(o.access), ByClient: flag(o.ByClient),
+		OnLoss: uint8(o.OnLoss),
 	})
 	if err != nil {
 		return fmt.Errorf("write service %s: %w", service, err)

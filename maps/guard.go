@@ -51,7 +51,7 @@ func WriteParameters(m *bpf.WeirMaps, c Clock, limits Limits, timeouts Timeouts)
 		bpf.WeirBudgetBUDGET_NEWCOMERS:  uint64(limits.NewcomersPerSecond),
 		bpf.WeirBudgetBUDGET_PROVEN:     provenFactor * uint64(limits.NewcomersPerSecond),
 		bpf.WeirBudgetBUDGET_CHALLENGES: uint64(limits.ChallengesPerSecond),
-		bpf.WeirBudgetBUDGET_TOO_BIG:    uint64(limits.ErrorsPerSecond),
+		bpf.WeirBudgetBUDGET_ERRORS:     uint64(limits.ErrorsPerSecond),
 	} {
 		p.Rates[budget].Interval, p.Rates[budget].Burst = rate(perSecond)
 	}

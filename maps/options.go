@@ -39,6 +39,27 @@ func (f Fragments) String() string {
 	return fmt.Sprintf("fragments-%d", uint8(f))
 }
 
+// OnLoss is what becomes of a service's flows whose element is lost.
+type OnLoss uint8
+
+const (
+	ResetFlows   = OnLoss(bpf.WeirOnLossLOSS_RESET)   // their clients are told
+	MigrateFlows = OnLoss(bpf.WeirOnLossLOSS_MIGRATE) // their next packets choose another element
+	DrainFlows   = OnLoss(bpf.WeirOnLossLOSS_DRAIN)   // they stay while the element is Draining; then as ResetFlows
+)
+
+func (l OnLoss) String() string {
+	switch l {
+	case ResetFlows:
+		return "reset"
+	case MigrateFlows:
+		return "migrate"
+	case DrainFlows:
+		return "drain"
+	}
+	return fmt.Sprintf("on-loss-%d", uint8(l))
+}
+
 // GUEPort is where GUE goes if nothing else is said (IANA).
 const GUEPort = 6080
 
@@ -68,6 +89,7 @@ type Options struct {
 	Mode       Mode
 	TunnelPort uint16 // GUE: the UDP port at the elements; 0: GUEPort
 	Fragments  Fragments
+	OnLoss     OnLoss
 	Slots      int  // of its selection table, MinSlots to MaxSlots; 0: SelectionSlots
 	ByClient   bool // Consistent: all flows of a client's address go to one element
 

@@ -45,6 +45,9 @@ type Element struct {
 	State   State
 	Drained bool // by an operator: no new flows; one that is active lies in the kernel as Away
 	Weighed bool // the weight is an operator's
+	// Until is when one that is Draining because it is lost is to be Lost, in seconds since the epoch; 0: it is
+	// Draining for another reason. The agent keeps it here for its successor.
+	Until uint32
 }
 
 // takesFlows says whether new flows may begin at the element.
@@ -71,7 +74,7 @@ func (e Element) flags() (flags uint8) {
 // elementOf is the element in a row.
 func elementOf(e bpf.WeirElement) Element {
 	return Element{
-		PE: e.Pe, Addr: addrPort(e.Addr, e.Port), Weight: e.Weight, State: State(e.State),
+		PE: e.Pe, Addr: addrPort(e.Addr, e.Port), Weight: e.Weight, State: State(e.State), Until: e.Until,
 		Drained: e.Flags&uint8(bpf.WeirElementFlagELEMENT_DRAINED) != 0,
 		Weighed: e.Flags&uint8(bpf.WeirElementFlagELEMENT_WEIGHED) != 0,
 	}
@@ -226,6 +229,7 @@ func (s *Steering) writeRow(service Service, id uint16, row Row, state uint8) er
 	err := s.maps.Elements.Put(uint32(row.Index), bpf.WeirElement{
 		Addr: address(row.Addr.Addr()), Port: be16(row.Addr.Port()), Protocol: service.Protocol, State: state,
 		Pe: row.PE, Service: id, Weight: row.Weight, Mode: uint8(s.options[id].Mode), Flags: row.flags(),
+		OnLoss: uint8(s.options[id].OnLoss), Until: row.Until,
 		TunnelPort: s.options[id].tunnelPort(), Hop: s.hops[row.Addr.Addr()].hop(),
 	})
 	if err != nil {

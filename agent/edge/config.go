@@ -47,9 +47,14 @@ type ServiceConfig struct {
 	Affinity  Affinity
 	Allow     []netip.Prefix // clients that may use it; none: all
 	Deny      []netip.Prefix // clients that may not
+	OnLoss    maps.OnLoss    // what becomes of flows whose element is lost
+	DrainTime time.Duration  // maps.DrainFlows: how long they stay, 1s-24h; 0: DefaultDrainTime
 }
 
 func (c ServiceConfig) isIPv6() bool { return c.VIP.Is6() }
+
+// DefaultDrainTime is how long flows of a lost element stay if the service drains them.
+const DefaultDrainTime = 5 * time.Minute
 
 // GuardConfig is what strangers may spend at the registrar's port.
 type GuardConfig struct {

@@ -17,7 +17,7 @@ import (
 // check finds what is missing and what contradicts something else; single
 // values were checked as they were read.
 func (c *Config) check() []config.Fault {
-	return slices.Concat(c.Registrar.Check(), c.unguarded(), c.missing(), c.repeatedNames(), c.overlaps(), c.unknownPools(), c.mixedPools(), c.tunnels(), c.spreads())
+	return slices.Concat(c.Registrar.Check(), c.unguarded(), c.missing(), c.repeatedNames(), c.overlaps(), c.unknownPools(), c.mixedPools(), c.tunnels(), c.spreads(), c.drains())
 }
 
 // unguarded complains about addresses that the guard cannot stand in front of.
@@ -141,6 +141,16 @@ func (c *Config) tunnels() (faults []config.Fault) {
 		if a.IsValid() && first < i {
 			faults = append(faults, config.Faultf(fmt.Sprintf("tunnel_source[%d]", i),
 				"%s is of the family of %s; tunnels of a family come from one address", a, c.TunnelSource[first]))
+		}
+	}
+	return faults
+}
+
+// drains finds times to drain where nothing is drained.
+func (c *Config) drains() (faults []config.Fault) {
+	for i, s := range c.Services {
+		if s.DrainTime != 0 && s.OnLoss != maps.DrainFlows {
+			faults = append(faults, config.Faultf(fmt.Sprintf("services[%d].drain_time", i), "is for on_loss drain, not %s", s.OnLoss))
 		}
 	}
 	return faults

@@ -17,7 +17,7 @@ func TestLoadConfigFaults(t *testing.T) {
 			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, services, tunnel_source"}},
 		{"unknown key inside", "protocol: tcp", "protcol: tcp", []string{
 			"edge.yaml:10: services[0].protocol: is missing: tcp or udp",
-			"edge.yaml:12: services[0].protcol: unknown key; known here: affinity, allow, deny, fragments, gue_port, mode, pool, port, protocol, slots, spread, vip"}},
+			"edge.yaml:12: services[0].protcol: unknown key; known here: affinity, allow, deny, drain_time, fragments, gue_port, mode, on_loss, pool, port, protocol, slots, spread, vip"}},
 		{"unknown key in a flow mapping", "", "flows: {maximum: 1}",
 			[]string{"edge.yaml:14: flows.maximum: unknown key; known here: closing, max, tcp_idle, udp_idle"}},
 		{"merge keys are no keys", "", "flows: {<<: {max: 2000}}",

@@ -48,18 +48,20 @@ func (d decoder) config(c *Config) config.Parser {
 
 func (d decoder) service(s *ServiceConfig) config.Parser {
 	return d.Object(map[string]config.Parser{
-		"vip":       config.Scalar(d.Decoder, &s.VIP, parseVIP),
-		"port":      config.Number(d.Decoder, &s.Port, 1, math.MaxUint16),
-		"protocol":  config.OneOf(d.Decoder, &s.Protocol, "a protocol that can be served", wire.ProtocolTCP, wire.ProtocolUDP),
-		"pool":      d.Pool(&s.Pool),
-		"mode":      config.OneOf(d.Decoder, &s.Mode, "a way to forward", maps.NAT, maps.DSR, maps.IPIP, maps.GUE),
-		"gue_port":  config.Number(d.Decoder, &s.GUEPort, 1, math.MaxUint16),
-		"fragments": config.OneOf(d.Decoder, &s.Fragments, "something to do with fragments", maps.ForwardFragments, maps.DropFragments),
-		"slots":     config.Number(d.Decoder, &s.Slots, maps.MinSlots, maps.MaxSlots),
-		"spread":    config.OneOf(d.Decoder, &s.Spread, "a way to spread flows", SpreadConsistent, SpreadPolicy),
-		"affinity":  config.OneOf(d.Decoder, &s.Affinity, "what stays together", AffinityFlow, AffinityClient),
-		"allow":     config.List(d.Decoder, &s.Allow, d.Prefix),
-		"deny":      config.List(d.Decoder, &s.Deny, d.Prefix),
+		"vip":        config.Scalar(d.Decoder, &s.VIP, parseVIP),
+		"port":       config.Number(d.Decoder, &s.Port, 1, math.MaxUint16),
+		"protocol":   config.OneOf(d.Decoder, &s.Protocol, "a protocol that can be served", wire.ProtocolTCP, wire.ProtocolUDP),
+		"pool":       d.Pool(&s.Pool),
+		"mode":       config.OneOf(d.Decoder, &s.Mode, "a way to forward", maps.NAT, maps.DSR, maps.IPIP, maps.GUE),
+		"gue_port":   config.Number(d.Decoder, &s.GUEPort, 1, math.MaxUint16),
+		"fragments":  config.OneOf(d.Decoder, &s.Fragments, "something to do with fragments", maps.ForwardFragments, maps.DropFragments),
+		"slots":      config.Number(d.Decoder, &s.Slots, maps.MinSlots, maps.MaxSlots),
+		"spread":     config.OneOf(d.Decoder, &s.Spread, "a way to spread flows", SpreadConsistent, SpreadPolicy),
+		"affinity":   config.OneOf(d.Decoder, &s.Affinity, "what stays together", AffinityFlow, AffinityClient),
+		"allow":      config.List(d.Decoder, &s.Allow, d.Prefix),
+		"deny":       config.List(d.Decoder, &s.Deny, d.Prefix),
+		"on_loss":    config.OneOf(d.Decoder, &s.OnLoss, "something to do with flows of a lost element", maps.ResetFlows, maps.MigrateFlows, maps.DrainFlows),
+		"drain_time": d.Duration(&s.DrainTime, time.Second, 24*time.Hour),
 	})
 }
 

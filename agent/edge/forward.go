@@ -3,9 +3,11 @@
 package edge
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/registrar/handlespace"
@@ -14,7 +16,15 @@ import (
 
 // options are how the kernel serves the service.
 func (c ServiceConfig) options() maps.Options {
-	return maps.Options{Mode: c.Mode, TunnelPort: c.GUEPort, Slots: c.Slots, Fragments: c.Fragments, ByClient: c.Affinity == AffinityClient}
+	return maps.Options{Mode: c.Mode, TunnelPort: c.GUEPort, Slots: c.Slots, Fragments: c.Fragments, ByClient: c.Affinity == AffinityClient, OnLoss: c.OnLoss}
+}
+
+// drainTime is how long flows of a lost element stay.
+func (c ServiceConfig) drainTime() time.Duration {
+	if c.OnLoss != maps.DrainFlows {
+		return 0
+	}
+	return cmp.Or(c.DrainTime, DefaultDrainTime)
 }
 
 // place is where a pool's element takes this service's packets; reason says why it cannot, in words

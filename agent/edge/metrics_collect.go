@@ -27,6 +27,7 @@ type collector struct {
 	bytes     *prometheus.Desc
 	tallies   *prometheus.Desc
 	flows     *prometheus.Desc
+	asked     *prometheus.Desc
 	element   elementDescs
 	registrar operate.RegistrarMetrics
 }
@@ -48,6 +49,7 @@ func newCollector(source statusSource, version string) *collector {
 	c.bytes = desc("bytes_total", "Bytes of frames by their one verdict.", "verdict", "action")
 	c.tallies = desc("tallies_total", "How often something happened beside the verdicts.", "tally")
 	c.flows = desc("flows", "Flows of a service.", "service", "pool")
+	c.asked = desc("clients_asked_total", "Idle clients of lost elements that were made to hear of it.", "service", "pool")
 	c.element = elementDescs{
 		flows:   element("element_flows", "Flows of an element."),
 		weight:  element("element_weight", "Weight of an element in the selection of new flows."),
@@ -83,6 +85,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, service := range s.Services {
 		operate.Gauge(out, c.flows, float64(service.Flows), service.VIP, service.Pool)
+		operate.Counter(out, c.asked, service.ClientsAsked, service.VIP, service.Pool)
 		for _, e := range service.Elements {
 			c.element.collect(out, service, e)
 		}

@@ -20,6 +20,10 @@ weir_bytes_total{action="drop",verdict="guard_source_spent"} 0
 weir_bytes_total{action="drop",verdict="steer_stray"} 0
 weir_bytes_total{action="pass",verdict="not_ours"} 700
 weir_bytes_total{action="redirect",verdict="steer_forward"} 9.87654321e+10
+# HELP weir_clients_asked_total Idle clients of lost elements that were made to hear of it.
+# TYPE weir_clients_asked_total counter
+weir_clients_asked_total{pool="dns",service="udp://10.0.100.1:53"} 0
+weir_clients_asked_total{pool="web",service="tcp://10.0.100.1:80"} 21
 # HELP weir_element_drained Whether an operator has drained an element.
 # TYPE weir_element_drained gauge
 weir_element_drained{address="10.0.11.2:8080",element="0x00000001",identity="pe-1",pool="web",service="tcp://10.0.100.1:80"} 0
@@ -65,7 +69,7 @@ weir_start_time_seconds 1.772334e+09
 weir_tallies_total{tally="flow_evicted"} 17
 `
 	err := testutil.CollectAndCompare(c, strings.NewReader(want),
-		"weir_bytes_total", "weir_element_drained", "weir_element_flows", "weir_element_weight", "weir_flows", "weir_interface_info",
+		"weir_bytes_total", "weir_clients_asked_total", "weir_element_drained", "weir_element_flows", "weir_element_weight", "weir_flows", "weir_interface_info",
 		"weir_packets_total", "weir_ready", "weir_recovering", "weir_start_time_seconds", "weir_tallies_total")
 	if err != nil {
 		t.Error(err)

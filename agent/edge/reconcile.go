@@ -40,6 +40,7 @@ type reconciler struct {
 	recoverUntil time.Time                  // zero once the recovery is over
 	whole        bool                       // the handlespace is synchronised
 	flows        map[uint16]uint64          // of the last sweep, by row
+	asked        map[maps.Service]uint64    // clients of lost elements that were asked to speak
 	swept        time.Time
 	sweepEvery   time.Duration
 }
@@ -56,7 +57,7 @@ func newReconciler(kernel *bpf.WeirMaps, table *maps.Flows, in *inbox, t *teller
 	return &reconciler{
 		kernel: kernel, table: table, teller: t, log: log, inbox: in, requests: make(chan func()),
 		tunnels: tunnels{kernel: kernel, log: log},
-		pools:   map[wire.PoolHandle]change{}, sweepEvery: sweepPause,
+		pools:   map[wire.PoolHandle]change{}, asked: map[maps.Service]uint64{}, sweepEvery: sweepPause,
 	}
 }
 
@@ -67,7 +68,7 @@ func (r *reconciler) configure(cfg Config, now time.Time) error {
 	var services []*service
 	for _, c := range cfg.Services {
 		services = append(services, &service{
-			Service: c.endpoint(), options: c.options(), by: c.Spread, lists: c.lists(), pool: c.Pool, elements: map[elementKey]*element{}})
+			Service: c.endpoint(), options: c.options(), by: c.Spread, lists: c.lists(), drain: c.drainTime(), pool: c.Pool, elements: map[elementKey]*element{}})
 	}
 	steering, err := openSteering(r.kernel, services)
 	if err != nil {
@@ -125,7 +126,7 @@ func (r *reconciler) adopt(now time.Time) {
 	}
 }
 
-// remember takes over what no row tells of elements: who they are.
+// remember takes over what no row tells of elements: who they are, and whether their clients were told.
 func (r *reconciler) remember(before []*service) {
 	for _, s := range r.services {
 		i := slices.IndexFunc(before, func(b *service) bool { return b.Service == s.Service && b.pool == s.pool })
@@ -135,6 +136,9 @@ func (r *reconciler) remember(before []*service) {
 		for key, e := range s.elements {
 			if was := before[i].elements[key]; was != nil {
 				e.identity, e.home, e.since = was.identity, was.home, was.since
+				if e.state == was.state {
+					e.tell = was.tell
+				}
 			}
 		}
 	}
@@ -223,7 +227,7 @@ func (r *reconciler) tellUnfit(s *service, pool *handlespace.Pool) {
 	s.unfit = unfit
 }
 
-// tick does what is due: renew the next hops, tell clients of lost elements, end the recovery, sweep the flows.
+// tick does what is due: renew the next hops, end the recovery and drains, tell clients of lost elements, sweep the flows.
 func (r *reconciler) tick(now time.Time) {
 	if now.Sub(r.ways.renewed) >= renewEvery {
 		r.renewHops(now)
@@ -232,6 +236,9 @@ func (r *reconciler) tick(now time.Time) {
 		r.endRecovery(now)
 	}
 	for _, s := range r.services {
+		if s.expire(now) {
+			r.apply(s)
+		}
 		r.tellClients(s, now)
 	}
 	if now.Sub(r.swept) >= r.sweepEvery {
@@ -262,31 +269,12 @@ func (r *reconciler) deadline() time.Time {
 			if len(e.tell) > 0 && e.tell[0].Before(next) {
 				next = e.tell[0]
 			}
+			if !e.until.IsZero() && e.until.Before(next) {
+				next = e.until
+			}
 		}
 	}
 	return next
-}
-
-// tellClients resets the clients of lost elements whose time has come. The rows are marked in the
-// kernel by then, so that a client that sends in between is answered there.
-func (r *reconciler) tellClients(s *service, now time.Time) {
-	for _, row := range r.steering.Rows(s.Service) {
-		e := s.elements[elementKey{wire.PEID(row.PE), row.Addr}]
-		if e == nil || len(e.tell) == 0 || e.tell[0].After(now) {
-			continue
-		}
-		e.tell = e.tell[1:]
-		flows, err := r.table.ToTell(row.Index)
-		if err != nil {
-			r.log.Error("find the clients of a lost element", "element", row.Addr, "error", err)
-			continue
-		}
-		sent, err := r.teller.ask(flows)
-		if err != nil {
-			r.log.Warn("not every client was told", "element", row.Addr, "error", err)
-		}
-		r.log.Info("told clients of a lost element", "service", s.Service, "element", row.Addr, "clients", sent)
-	}
 }
 
 // sweep ages the flow table, then frees the rows whose elements have nothing left.

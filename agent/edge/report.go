@@ -73,6 +73,7 @@ func (r *reconciler) status() []ServiceStatus {
 	for _, s := range r.services {
 		status := s.status(r.flowsOf(s), r.ways.describe)
 		status.Spread = r.steering.Spread(s.Service).String()
+		status.ClientsAsked = r.asked[s.Service]
 		all = append(all, status)
 	}
 	return all
@@ -90,7 +91,7 @@ func (r *reconciler) flowsOf(s *service) func(elementKey) uint64 {
 // status describes the service; flows are those of the last sweep.
 func (s *service) status(flows func(elementKey) uint64, nextHop func(netip.Addr) string) ServiceStatus {
 	out := ServiceStatus{VIP: s.String(), Pool: string(s.pool), Policy: s.policy, Mode: s.options.Mode.String(),
-		Fragments: s.options.Fragments.String(), Elements: []ElementStatus{},
+		Fragments: s.options.Fragments.String(), OnLoss: s.options.OnLoss.String(), Elements: []ElementStatus{},
 		Slots: cmp.Or(s.options.Slots, maps.SelectionSlots), Affinity: AffinityFlow.String(), Allowed: len(s.lists.Allow), Denied: len(s.lists.Deny)}
 	if s.options.ByClient {
 		out.Affinity = AffinityClient.String()
@@ -107,6 +108,10 @@ func (s *service) status(flows func(elementKey) uint64, nextHop func(netip.Addr)
 			Drained: e.order.drained, Weighed: e.order.weighed}
 		if e.home != 0 {
 			es.Home = e.home.String()
+		}
+		if !e.until.IsZero() {
+			until := e.until.UTC()
+			es.Until = &until
 		}
 		if e.takesFlows() && total > 0 {
 			es.Share = float64(e.share()) / float64(total)

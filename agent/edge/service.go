@@ -29,6 +29,7 @@ type element struct {
 	state      maps.State
 	recovering bool        // adopted from the last run, not registered since
 	since      time.Time   // of its state
+	until      time.Time   // of one that is draining because it is lost: when it is lost for its flows, too; else zero
 	tell       []time.Time // when its clients are to be told that it is lost
 }
 
@@ -37,6 +38,7 @@ type element struct {
 type service struct {
 	maps.Service
 	options maps.Options
+	drain   time.Duration // how long flows of a lost element stay; 0: they do not
 	pool    wire.PoolHandle
 	by      Spread
 	lists   maps.Lists
@@ -55,12 +57,35 @@ func (e *element) become(state maps.State, now time.Time) {
 	if e.state == state {
 		return
 	}
-	e.state, e.since, e.tell = state, now, nil
+	e.state, e.since, e.until, e.tell = state, now, time.Time{}, nil
 	if state == maps.Lost {
 		for _, d := range tellAfter {
 			e.tell = append(e.tell, now.Add(d))
 		}
 	}
+}
+
+// lose ends an element that nobody answers for any more. Where flows are drained it is draining first.
+func (s *service) lose(e *element, now time.Time) {
+	if s.drain == 0 {
+		e.become(maps.Lost, now)
+		return
+	}
+	e.become(maps.Draining, now)
+	if e.until.IsZero() {
+		e.until = now.Add(s.drain)
+	}
+}
+
+// expire loses the elements whose flows had their time. It tells whether there are any.
+func (s *service) expire(now time.Time) (any bool) {
+	for _, e := range s.elements {
+		if !e.until.IsZero() && !now.Before(e.until) {
+			e.become(maps.Lost, now)
+			any = true
+		}
+	}
+	return any
 }
 
 // adopt takes over a row of an earlier run. What was active or away is kept as it was until it
@@ -69,6 +94,12 @@ func (s *service) adopt(row maps.Row, now time.Time) {
 	e := &element{weight: row.Weight, order: orderOf(row.Element), since: now}
 	e.become(row.State, now)
 	e.recovering = row.State >= maps.Away
+	if row.Until != 0 { // at most as long as from now on, whatever the clock has done
+		e.until = time.Unix(int64(row.Until), 0)
+		if most := now.Add(s.drain); most.Before(e.until) {
+			e.until = most
+		}
+	}
 	s.elements[elementKey{wire.PEID(row.PE), row.Addr}] = e
 }
 
@@ -87,7 +118,7 @@ func (s *service) endRecovery(now time.Time) (lost int) {
 	for _, e := range s.elements {
 		if e.recovering {
 			e.recovering = false
-			e.become(maps.Lost, now)
+			s.lose(e, now)
 			lost++
 		}
 	}
@@ -166,9 +197,12 @@ func (s *service) part(key elementKey, reason handlespace.DepartReason, now time
 	}
 	e.recovering = false
 	unreachable := reason == handlespace.Lost || reason == handlespace.Unreachable
-	if reason == handlespace.Revoked || unreachable && !s.servedByAnother(key, e.identity) {
+	switch {
+	case reason == handlespace.Revoked: // it must not serve for any time
 		e.become(maps.Lost, now)
-	} else {
+	case unreachable && !s.servedByAnother(key, e.identity):
+		s.lose(e, now)
+	default:
 		e.become(maps.Draining, now)
 	}
 }
@@ -196,8 +230,12 @@ func (s *service) drainMissing(present map[elementKey]bool, now time.Time) {
 func (s *service) wanted() []maps.Element {
 	list := make([]maps.Element, 0, len(s.elements))
 	for key, e := range s.elements {
-		list = append(list, maps.Element{
-			PE: uint32(key.pe), Addr: key.addr, Weight: e.share(), State: e.state, Drained: e.order.drained, Weighed: e.order.weighed})
+		w := maps.Element{
+			PE: uint32(key.pe), Addr: key.addr, Weight: e.share(), State: e.state, Drained: e.order.drained, Weighed: e.order.weighed}
+		if !e.until.IsZero() {
+			w.Until = uint32(e.until.Unix())
+		}
+		list = append(list, w)
 	}
 	slices.SortFunc(list, func(a, b maps.Element) int {
 		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.PE, b.PE))

@@ -41,33 +41,36 @@ type InterfaceStatus struct {
 
 // ServiceStatus is one service; Flows sums those of its elements.
 type ServiceStatus struct {
-	VIP       string          `json:"vip"` // tcp://10.0.100.1:80
-	Pool      string          `json:"pool"`
-	Policy    string          `json:"policy"`    // of the pool; empty as long as nobody registered
-	Mode      string          `json:"mode"`      // how packets reach the elements: nat, dsr, ipip or gue
-	Fragments string          `json:"fragments"` // what becomes of them: forward or drop
-	Spread    string          `json:"spread"`    // consistent; by policy: turns or random
-	Affinity  string          `json:"affinity"`  // flow or client
-	Slots     int             `json:"slots"`     // of its selection table
-	Allowed   int             `json:"allowed"`   // prefixes of clients; none: all clients
-	Denied    int             `json:"denied"`    // prefixes of clients
-	Flows     uint64          `json:"flows"`
-	Elements  []ElementStatus `json:"elements"`
+	VIP          string          `json:"vip"` // tcp://10.0.100.1:80
+	Pool         string          `json:"pool"`
+	Policy       string          `json:"policy"`    // of the pool; empty as long as nobody registered
+	Mode         string          `json:"mode"`      // how packets reach the elements: nat, dsr, ipip or gue
+	Fragments    string          `json:"fragments"` // what becomes of them: forward or drop
+	Spread       string          `json:"spread"`    // consistent; by policy: turns or random
+	Affinity     string          `json:"affinity"`  // flow or client
+	Slots        int             `json:"slots"`     // of its selection table
+	Allowed      int             `json:"allowed"`   // prefixes of clients; none: all clients
+	Denied       int             `json:"denied"`    // prefixes of clients
+	OnLoss       string          `json:"on_loss"`   // what becomes of flows whose element is lost: reset, migrate or drain
+	Flows        uint64          `json:"flows"`
+	ClientsAsked uint64          `json:"clients_asked"` // idle clients of lost elements that were made to hear of it, since the start
+	Elements     []ElementStatus `json:"elements"`
 }
 
 // ElementStatus is one element of a service.
 type ElementStatus struct {
-	PE       string  `json:"pe"`       // 0x00000001
-	Identity string  `json:"identity"` // empty: it did not register here, since the last start
-	Address  string  `json:"address"`  // 10.0.11.2:8080
-	Weight   uint32  `json:"weight"`
-	Share    float64 `json:"share"` // of the service's new flows, 0-1
-	State    string  `json:"state"` // one of the States
-	Flows    uint64  `json:"flows"`
-	Home     string  `json:"home"`           // the registrar where it registered, 0x1a2b3c4d; empty: kept from the last run
-	NextHop  string  `json:"next_hop"`       // back1 02:00:00:00:00:05; empty: unresolved, the kernel is asked for each packet
-	Drained  bool    `json:"drained"`        // by an operator: no new flows, whatever its state
-	Weighed  bool    `json:"weight_ordered"` // the weight is an operator's, not the policy's
+	PE       string     `json:"pe"`       // 0x00000001
+	Identity string     `json:"identity"` // empty: it did not register here, since the last start
+	Address  string     `json:"address"`  // 10.0.11.2:8080
+	Weight   uint32     `json:"weight"`
+	Share    float64    `json:"share"` // of the service's new flows, 0-1
+	State    string     `json:"state"` // one of the States
+	Flows    uint64     `json:"flows"`
+	Home     string     `json:"home"`            // the registrar where it registered, 0x1a2b3c4d; empty: kept from the last run
+	NextHop  string     `json:"next_hop"`        // back1 02:00:00:00:00:05; empty: unresolved, the kernel is asked for each packet
+	Drained  bool       `json:"drained"`         // by an operator: no new flows, whatever its state
+	Weighed  bool       `json:"weight_ordered"`  // the weight is an operator's, not the policy's
+	Until    *time.Time `json:"until,omitempty"` // of one that is draining because it is lost: when its flows end
 }
 
 // The states of an element, as ElementStatus has them.

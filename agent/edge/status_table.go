@@ -95,6 +95,9 @@ func (s ServiceStatus) unusual() (line string) {
 	if s.Fragments != maps.ForwardFragments.String() {
 		line += "  fragments " + s.Fragments
 	}
+	if s.OnLoss != maps.ResetFlows.String() {
+		line += "  on_loss " + s.OnLoss
+	}
 	if s.Spread != "" && s.Spread != maps.Consistent.String() {
 		line += "  spread by policy: " + s.Spread
 	}

@@ -28,12 +28,12 @@ func exampleStatus() Status {
 		Listen:     "10.0.0.1:3864",
 		Interfaces: []InterfaceStatus{{"front0", "native", 2}, {"back0", "generic", 3}},
 		Services: []ServiceStatus{
-			{VIP: "tcp://10.0.100.1:80", Pool: "web", Policy: "weighted-round-robin", Mode: "nat", Fragments: "forward", Flows: 1239, Elements: []ElementStatus{
-				{"0x00000001", "pe-1", "10.0.11.2:8080", 3, 0.75, StateActive, 1234, "0x1a2b3c4d", "back0 02:00:00:00:00:05", false, false},
-				{"0x00000002", "pe-2", "10.0.12.2:8080", 1, 0.25, StateActive, 5, "0x1a2b3c4d", "back1 02:00:00:00:00:07", false, true},
-				{"0x00000003", "", "10.0.13.2:8080", 2, 0, StateLost, 0, "", "", true, false},
+			{VIP: "tcp://10.0.100.1:80", Pool: "web", Policy: "weighted-round-robin", Mode: "nat", Fragments: "forward", OnLoss: "reset", ClientsAsked: 21, Flows: 1239, Elements: []ElementStatus{
+				{"0x00000001", "pe-1", "10.0.11.2:8080", 3, 0.75, StateActive, 1234, "0x1a2b3c4d", "back0 02:00:00:00:00:05", false, false, nil},
+				{"0x00000002", "pe-2", "10.0.12.2:8080", 1, 0.25, StateActive, 5, "0x1a2b3c4d", "back1 02:00:00:00:00:07", false, true, nil},
+				{"0x00000003", "", "10.0.13.2:8080", 2, 0, StateLost, 0, "", "", true, false, nil},
 			}},
-			{VIP: "udp://10.0.100.1:53", Pool: "dns", Mode: "dsr", Fragments: "drop"},
+			{VIP: "udp://10.0.100.1:53", Pool: "dns", Mode: "dsr", Fragments: "drop", OnLoss: "migrate"},
 		},
 		Verdicts: []VerdictStatus{
 			{"not_ours", "pass", "no service, no guarded port, no flow", 7, 700},
@@ -62,7 +62,7 @@ tcp://10.0.100.1:80  pool web  policy weighted-round-robin  flows 1239  2 of 3 e
   0x00000003  -         10.0.13.2:8080       2    0.0%  LOST, DRAINED          0  unresolved
 
 udp://10.0.100.1:53  pool dns  policy unknown  flows 0  NO ACTIVE ELEMENT: new flows are refused
-  mode dsr  fragments drop
+  mode dsr  fragments drop  on_loss migrate
 
 DROPPED                      PACKETS     BYTES  REASON
   guard_global_spent          500123       26M  the budgets of newcomers and challenges are spent
@@ -170,7 +170,7 @@ func TestStatusKeys(t *testing.T) {
 		`{"role":"edge","ready":true,"recovering":false,"synchronised":false,"started_at":"2026-03-01T03:00:00Z","server_id":"0x1a2b3c4d","listen":"10.0.0.1:3864",`,
 		`"interfaces":[{"name":"front0","mode":"native","index":2},`,
 		`{"pe":"0x00000002","identity":"pe-2","address":"10.0.12.2:8080","weight":1,"share":0.25,"state":"active","flows":5,"home":"0x1a2b3c4d","next_hop":"back1 02:00:00:00:00:07","drained":false,"weight_ordered":true}`,
-		`{"vip":"udp://10.0.100.1:53","pool":"dns","policy":"","mode":"dsr","fragments":"drop","spread":"","affinity":"","slots":0,"allowed":0,"denied":0,"flows":0,"elements":null}`,
+		`{"vip":"udp://10.0.100.1:53","pool":"dns","policy":"","mode":"dsr","fragments":"drop","spread":"","affinity":"","slots":0,"allowed":0,"denied":0,"on_loss":"migrate","flows":0,"clients_asked":0,"elements":null}`,
 		`{"name":"guard_not_tcp","action":"drop","reason":"another protocol at the registrar's port","packets":3,"bytes":1536}`,
 		`"registrar":{`,
 	} {

@@ -167,21 +167,6 @@ func TestLostElementWhileOpening(t *testing.T) {
 	f.goes("the SYN again", tcp(client, vip, syn, ""), element2)
 }
 
-func TestLostElementOfDatagrams(t *testing.T) {
-	f := newFixture(t)
-	query := packet.NewUDP(client, vipDNS, []byte("query"))
-	f.pool(dns(), element1)
-	f.goes("first", query, element1)
-	f.pool(dns(), element1, element2)
-	lost := maps.Lost
-	f.mark(dns(), element1, &lost)
-	f.goes("chosen anew", query, element2)
-	f.goes("and kept", query, element2)
-	f.returns("and back", packet.NewUDP(element2, client, []byte("answer")), vipDNS)
-	f.mark(dns(), element2, &lost)
-	f.dropped("nobody is left", query, "steer_no_element")
-}
-
 func TestEmptyPool(t *testing.T) {
 	f := newFixture(t)
 	const seq, ackNumber = 0x11223344, 0x55667788

@@ -207,7 +207,7 @@ func TestTooBigIsRateLimited(t *testing.T) {
 	f.narrow(web(), 1400, 1400)
 	hour := uint64(time.Hour)
 	f.change(func(p *bpf.WeirParameters) {
-		p.Rates[bpf.WeirBudgetBUDGET_TOO_BIG].Interval, p.Rates[bpf.WeirBudgetBUDGET_TOO_BIG].Burst = hour, 2*hour
+		p.Rates[bpf.WeirBudgetBUDGET_ERRORS].Interval, p.Rates[bpf.WeirBudgetBUDGET_ERRORS].Burst = hour, 2*hour
 	})
 	large := fromClient(tcp(client, vip, packet.ACK, string(make([]byte, 1400))))
 	for range 3 {
