@@ -27,6 +27,7 @@ type fixture struct {
 	flows    *maps.Flows
 	guard    *maps.Guard
 	ifindex  map[string]uint32
+	clock    maps.Clock
 	settings bpf.WeirParameters // as they were at first
 	verdicts []maps.Count       // as package maps shows them
 	state    []*ebpf.Memory     // of the flow table, of whose IPv6 flows are in it, and of fragments
@@ -81,7 +82,7 @@ func (f *fixture) load(dir string, flows uint32) {
 		return d.Attach()
 	})
 	f.Cleanup(func() { must(f, d.Close()); must(f, loader.Remove(dir)) })
-	f.maps = d.Maps
+	f.maps, f.clock = d.Maps, d.Clock
 	must(f, maps.WriteParameters(f.maps, d.Clock, maps.Limits{
 		NewcomersPerSecond: 1000, PerSourcePerSecond: 50, ChallengesPerSecond: 1000, PacketsPerHandshake: 3, ErrorsPerSecond: 10_000, HandshakeTimeout: time.Minute,
 	}, maps.Timeouts{TCP: time.Hour, Opening: time.Minute, Closing: time.Minute, UDP: time.Minute}))

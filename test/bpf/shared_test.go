@@ -52,6 +52,7 @@ func (f *fixture) reset() {
 		must(f, f.maps.Turns.Put(uint32(f.steering.Row(s)), make([]uint32, ebpf.MustPossibleCPU())))
 	}
 	f.forget()
+	must(f, f.steering.SetHops(nil))
 	must(f, f.steering.Release(f.steering.Retired()))
 	f.settings.GuardKey[0]++ // another key, other cells: what earlier tests counted of a source is not found
 	must(f, f.maps.Settings.Put(uint32(0), f.settings))
