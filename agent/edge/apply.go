@@ -17,6 +17,7 @@ func (r *reconciler) apply(services ...*service) {
 
 // write makes the kernel know the services as they are, all at once.
 func (r *reconciler) write(services ...*service) error {
+	r.ways.changed = true
 	var all []maps.Selection
 	for _, s := range services {
 		wanted := s.wanted()

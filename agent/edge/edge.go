@@ -80,7 +80,7 @@ func (g *gateway) openHops() (err error) {
 	if err != nil {
 		return err
 	}
-	g.reconcile.ways = ways{finder: g.hops, uplinks: uplinks, names: names}
+	g.reconcile.ways = ways{finder: g.hops, uplinks: uplinks, names: names, changed: true}
 	return nil
 }
 

@@ -35,6 +35,7 @@ type ways struct {
 	finder   finder
 	uplinks  *maps.Uplinks
 	names    map[uint32]string // of interfaces
+	changed  bool              // the elements, since they were followed
 	followed []netip.Addr
 	answer   *nexthop.Answer // that the kernel has; nil if it does not have all of one
 	renewed  time.Time
@@ -51,9 +52,10 @@ func (w *ways) news() <-chan struct{} {
 
 // follow makes the elements' addresses those whose hops are wanted.
 func (w *ways) follow(services []*service) {
-	if w.finder == nil {
+	if w.finder == nil || !w.changed {
 		return
 	}
+	w.changed = false
 	var addrs []netip.Addr
 	for _, s := range services {
 		for key := range s.elements {

@@ -17,8 +17,10 @@ import (
 const (
 	// settle is how long the finder waits for more after the first of several changes.
 	settle = 10 * time.Millisecond
-	// readShare: reading everything anew takes at most one part in so many of a core.
+	// readShare: reading everything anew takes at most one part in so many of a core; findShare: so does to
+	// find all answers anew, which is sooner needed.
 	readShare = 20
+	findShare = 5
 	// readAgain is when everything is read though nothing was heard to change, or after a failure.
 	readAgain  = 30 * time.Second
 	readFailed = time.Second
@@ -65,6 +67,7 @@ type Finder struct {
 	readAt    time.Time // when the network is read
 	rested    time.Time // before which it is not read
 	answerAt  time.Time // when the answer is found anew; zero if nothing changed
+	found     time.Time // before which no change has it found anew, but of the network
 }
 
 // Open begins to listen in the network namespace of its caller. Nothing is known before Run.
@@ -133,7 +136,7 @@ func (f *Finder) follow(ctx context.Context) {
 		case h := <-f.ear.heard:
 			f.hear(h, time.Now())
 		case <-f.asked:
-			f.answerAt = time.Now()
+			f.answerAt = later(time.Now(), f.found)
 			f.step(time.Now())
 		case <-timer.C:
 			f.step(time.Now())
@@ -156,7 +159,7 @@ func (f *Finder) hear(h heard, now time.Time) {
 		if !isNeighbor(m) {
 			changed = true
 		} else if f.hearNeighbor(m) && f.answerAt.IsZero() {
-			f.answerAt = now.Add(settle)
+			f.answerAt = later(now.Add(settle), f.found)
 		}
 	}
 	if changed && !f.stale {
@@ -178,7 +181,7 @@ func (f *Finder) step(now time.Time) {
 	}
 	if !f.answerAt.IsZero() && !now.Before(f.answerAt) && f.network != nil {
 		f.find()
-		f.answerAt = time.Time{}
+		f.answerAt, f.found = time.Time{}, now.Add(findShare*time.Since(now))
 	}
 	if f.network != nil {
 		f.keeper.step(now, f.neighbors, f.network.links)
