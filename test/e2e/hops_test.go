@@ -92,17 +92,23 @@ func address6(n, host int) netip.Addr {
 	return netip.MustParseAddr(fmt.Sprintf("2001:db8:%d::%d", n, host))
 }
 
-// awaitHop waits until a server is what the status says is its next hop.
-func (d *deployment) awaitHop(i int) {
+// nextHop is how the status names a server on its link.
+func (d *deployment) nextHop(i int) (text string) {
 	d.t.Helper()
-	var want string
 	d.must(d.servers[i].Do(func() error {
 		link, err := netlink.LinkByName(hostIf)
 		if err == nil {
-			want = fmt.Sprintf("back%d %s", i+1, link.Attrs().HardwareAddr)
+			text = fmt.Sprintf("back%d %s", i+1, link.Attrs().HardwareAddr)
 		}
 		return err
 	}))
+	return text
+}
+
+// awaitHop waits until a server is what the status says is its next hop.
+func (d *deployment) awaitHop(i int) {
+	d.t.Helper()
+	want := d.nextHop(i)
 	d.await(serverName(i)+" is the next hop "+want, func() bool { return element(d.status(), i).NextHop == want })
 }
 
