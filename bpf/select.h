@@ -8,15 +8,27 @@
 
 #define SELECT_TRIES 8 /* slots looked at for an active element whose way back is free */
 
+/* What the service's lists say of a client; -1: nothing. A function of its own, so that its key takes no
+ * stack of steer_new, below which there is more: all together may have 512 bytes. */
+__noinline int rule_of(const struct address *client, __u32 service)
+{
+	struct access_key key = { .bits = 8 * (sizeof(key) - sizeof(key.bits)), .service = service };
+
+	if (!client)
+		return -1;
+	key.addr = *client;
+	const __u32 *rule = bpf_map_lookup_elem(&access, &key);
+	return rule ? (int)*rule : -1;
+}
+
 /* Whether the service is not for this client. */
 static __always_inline int is_denied(const struct service *s, __u16 service, const struct address *client)
 {
 	if (s->access == ACCESS_ALL)
 		return 0;
-	struct access_key key = { .bits = 8 * (sizeof(key) - sizeof(key.bits)), .service = service, .addr = *client };
-	const __u32 *rule = bpf_map_lookup_elem(&access, &key);
+	int rule = rule_of(client, service);
 
-	return rule ? *rule == RULE_DENY : s->access == ACCESS_LISTED;
+	return rule < 0 ? s->access == ACCESS_LISTED : rule == RULE_DENY;
 }
 
 /* By what a new flow chooses. */
