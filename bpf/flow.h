@@ -144,8 +144,8 @@ static __always_inline int same_server(__u16 row, __u16 other)
 	return b && b->mode == MODE_NAT && answers_from(a, &b->addr, b->port);
 }
 
-/* The flow of the client that the packet is to, at the element that it is from. */
-static __always_inline struct found flow_return(const struct packet *p, __u64 key)
+/* A client's flow at the element that answers from this place. */
+static __always_inline struct found flow_at(const struct address *addr, __be16 port, __u64 key)
 {
 	struct found found = {};
 
@@ -157,8 +157,7 @@ static __always_inline struct found flow_return(const struct packet *p, __u64 ke
 			return found;
 #pragma unroll
 		for (int i = 0; i < FLOW_WAYS; i++) {
-			if (flow_read(&b->ways[i], key, &found.word) &&
-			    answers_from(element_row(WORD_ELEMENT(found.word)), &p->src, p->sport)) {
+			if (flow_read(&b->ways[i], key, &found.word) && answers_from(element_row(WORD_ELEMENT(found.word)), addr, port)) {
 				found.flow = &b->ways[i];
 				return found;
 			}
@@ -167,6 +166,12 @@ static __always_inline struct found flow_return(const struct packet *p, __u64 ke
 			return found;
 	}
 	return found;
+}
+
+/* The flow of the client that the packet is to, at the element that it is from. */
+static __always_inline struct found flow_return(const struct packet *p, __u64 key)
+{
+	return flow_at(&p->src, p->sport, key);
 }
 
 /* Changes the state of an entry, unless it changed meanwhile. */

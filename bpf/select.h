@@ -79,6 +79,14 @@ static __always_inline __u16 selected(__u32 service, __u32 slot)
 	return cell ? cell->elements[slot % CELL_SLOTS] : 0;
 }
 
+/* The element that the key before the current one chooses; 0: none, or there was no rotation. */
+static __always_inline __u16 selected_before(const struct parameters *set, const struct service *s, __u32 service, const struct packet *p)
+{
+	if (s->spread != SPREAD_CONSISTENT || !(set->select_before[0] | set->select_before[1]))
+		return 0;
+	return selected(service, hashed_slot(s, select_hash(s, set->select_before, p)));
+}
+
 /* Counts a flow that an element was given, where that makes a difference to who gets the next ones. */
 static __always_inline void note_chosen(const struct service *s, __u32 row)
 {

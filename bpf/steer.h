@@ -25,6 +25,22 @@ static __always_inline enum verdict forward(struct plan *plan, __u64 key, __u16 
 	return VERDICT_STEER_FORWARD;
 }
 
+/* Whether a flow that begins here is in the middle of a connection, and another element than the chosen one
+ * may have it: that of the key before. Only where the element's RST comes by way of us. A function of its
+ * own, for its stack. */
+__noinline int is_guess(const struct packet *p, __u32 service, __u32 row)
+{
+	__u32 zero = 0;
+	const struct parameters *set = bpf_map_lookup_elem(&settings, &zero);
+	const struct service *s = service_row(service);
+
+	if (!p || !set || !s || p->protocol != IPPROTO_TCP || p->flags & TCP_SYN || s->mode != MODE_NAT)
+		return 0;
+	__u16 before = selected_before(set, s, service, p);
+
+	return before && before != row;
+}
+
 /* A flow that the table does not know: choose, remember, send. A TCP segment in the middle of a
  * connection is chosen for like a SYN: after a loss of the table most such flows find their element
  * again, and the others are reset by the element they reach. A function of its own, which the
@@ -54,6 +70,8 @@ __noinline int steer_new(const struct packet *p, struct plan *plan, __u64 key, _
 
 		if (!e || e->state != ELEMENT_ACTIVE) /* lost since the table was made */
 			continue;
+		if (is_guess(p, service, n.row))
+			n.state |= FLOW_GUESSED;
 		int stored = flow_store(&n);
 		if (stored == FLOW_STORED) {
 			note_chosen(s, n.row);
@@ -131,6 +149,38 @@ static __always_inline enum verdict steer_service(const struct parameters *set, 
 	return steer_new(p, plan, key, service);
 }
 
+/* An element has reset a flow that was guessed to be its: gives the flow to the element of the key before.
+ * Returns whether it has another element now; the client's next packet goes there. */
+__noinline int steer_again(const struct packet *p, __u64 key)
+{
+	__u32 zero = 0;
+	const struct parameters *set = bpf_map_lookup_elem(&settings, &zero);
+
+	if (!p || !set)
+		return 0;
+	struct found f = flow_return(p, key);
+	if (!f.flow)
+		return 0;
+	const struct service *s = service_row(WORD_SERVICE(f.word));
+	if (!s)
+		return 0;
+	struct packet client = { .src = p->dst, .sport = p->dport, .dst = s->addr, .dport = s->port, .protocol = s->protocol, .v6 = p->v6 };
+	__u16 row = selected_before(set, s, WORD_SERVICE(f.word), &client);
+	const struct element *e = row ? element_row(row) : 0;
+	if (!e || e->state != ELEMENT_ACTIVE || row == WORD_ELEMENT(f.word))
+		return 0;
+	if (flow_at(&e->addr, e->port, key).flow) /* the client's port has a flow there already */
+		return 0;
+	__u64 next = f.word & ~((__u64)0xffff << 16 | WORD_STATE_AT(FLOW_GUESSED));
+	next |= (__u64)row << 16;
+	return __sync_val_compare_and_swap(flow_word(f.flow), f.word, next) == f.word;
+}
+
+static __always_inline int is_wrong_guess(const struct packet *p, __u64 word)
+{
+	return p->flags & TCP_RST && word & WORD_STATE_AT(FLOW_GUESSED) && WORD_STATE(word) == FLOW_OPENING;
+}
+
 /* A packet from where elements answer: is it a flow's? */
 static __always_inline enum verdict steer_return(const struct parameters *set, const struct packet *p, struct plan *plan)
 {
@@ -143,6 +193,8 @@ static __always_inline enum verdict steer_return(const struct parameters *set, c
 		return p->fragment ? VERDICT_FRAGMENT : VERDICT_NOT_OURS;
 	if (p->fragment && !takes_fragments(WORD_SERVICE(f.word)))
 		return VERDICT_STEER_FRAGMENT;
+	if (is_wrong_guess(p, f.word) && steer_again(p, key))
+		return VERDICT_STEER_AGAIN;
 	flow_heard(&f);
 	flow_become(&f, flow_after_element(p, WORD_STATE(f.word)));
 	plan->row = WORD_SERVICE(f.word);

@@ -44,6 +44,7 @@ enum verdict {
 	VERDICT_STEER_NAT_CONFLICT,  /* DROP: the client's port is in use at every element tried */
 	VERDICT_STEER_TABLE_FULL,    /* DROP: the flow table has no place but those of live flows */
 	VERDICT_STEER_FRAGMENT,      /* DROP: a fragment of a service that takes none */
+	VERDICT_STEER_AGAIN,         /* DROP: an element's RST to a flow that the table had lost: it is tried at another one */
 	VERDICT_STEER_DENIED,        /* DROP: the service is not for this client */
 	VERDICT_STEER_TTL,           /* PASS: the stack answers time exceeded */
 	VERDICT_STEER_MALFORMED,     /* DROP: impossible header lengths at a service */
@@ -270,12 +271,13 @@ struct flow {
 	__u16 seen;    /* the last packet, in ticks, modulo 2^16 */
 	__u16 element; /* row */
 	__u16 service; /* row */
-	__u8 state;    /* enum flow_state; FLOW_CLASS_SHIFT: enum flow_class; FLOW_V6: the client is in flow_clients */
+	__u8 state;    /* enum flow_state; FLOW_CLASS_SHIFT: enum flow_class; and the flags below */
 	__u8 version;  /* counts the entry's users, for compare-and-swap */
 };
 #define FLOW_STATE_MASK 0x0f
 #define FLOW_CLASS_SHIFT 4
-#define FLOW_V6 0x80
+#define FLOW_GUESSED 0x40 /* it began in the middle of a connection; opening: another element may have it */
+#define FLOW_V6 0x80      /* the client is in flow_clients */
 
 struct flow_bucket {
 	struct flow ways[FLOW_WAYS];
@@ -352,6 +354,8 @@ struct parameters {
 	__u32 source_per_second;
 	__u32 handshake_packets;
 	__u16 timeouts[FLOW_CLASSES][FLOW_STATES]; /* ticks that a flow may be silent */
+	__u64 select_before[2]; /* what select_key was before it was rotated; 0: nothing yet */
+	__u64 select_secret[2]; /* of the agent, for the keys to come, when it was given none */
 };
 
 #endif

@@ -265,6 +265,8 @@ type WeirParameters struct {
 	SourcePerSecond  uint32
 	HandshakePackets uint32
 	Timeouts         [4][10]uint16
+	SelectBefore     [2]uint64
+	SelectSecret     [2]uint64
 }
 
 type WeirPeerKey struct {
@@ -389,10 +391,11 @@ const (
 	WeirVerdictVERDICT_STEER_NAT_CONFLICT WeirVerdict = 31
 	WeirVerdictVERDICT_STEER_TABLE_FULL   WeirVerdict = 32
 	WeirVerdictVERDICT_STEER_FRAGMENT     WeirVerdict = 33
-	WeirVerdictVERDICT_STEER_DENIED       WeirVerdict = 34
-	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 35
-	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 36
-	WeirVerdictVERDICT_MAX                WeirVerdict = 37
+	WeirVerdictVERDICT_STEER_AGAIN        WeirVerdict = 34
+	WeirVerdictVERDICT_STEER_DENIED       WeirVerdict = 35
+	WeirVerdictVERDICT_STEER_TTL          WeirVerdict = 36
+	WeirVerdictVERDICT_STEER_MALFORMED    WeirVerdict = 37
+	WeirVerdictVERDICT_MAX                WeirVerdict = 38
 )
 
 // Names of all BPF objects in the ELF.

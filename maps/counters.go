@@ -61,6 +61,7 @@ var verdicts = [bpf.WeirVerdictVERDICT_MAX]Verdict{
 	bpf.WeirVerdictVERDICT_STEER_NAT_CONFLICT: {"steer_nat_conflict", Drop, "the client's port is in use at every element tried"},
 	bpf.WeirVerdictVERDICT_STEER_TABLE_FULL:   {"steer_table_full", Drop, "the flow table has no place but those of live flows"},
 	bpf.WeirVerdictVERDICT_STEER_FRAGMENT:     {"steer_fragment", Drop, "fragment of a service that takes none"},
+	bpf.WeirVerdictVERDICT_STEER_AGAIN:        {"steer_again", Drop, "RST of an element that does not know a flow which the table had lost: it is tried at the element by the key before"},
 	bpf.WeirVerdictVERDICT_STEER_DENIED:       {"steer_denied", Drop, "the service is not for this client"},
 	bpf.WeirVerdictVERDICT_STEER_TTL:          {"steer_ttl", Pass, "time to live is over, left to the stack"},
 	bpf.WeirVerdictVERDICT_STEER_MALFORMED:    {"steer_malformed", Drop, "impossible header for a service"},

@@ -22,6 +22,7 @@ type Config struct {
 	Services   []ServiceConfig
 	// TunnelSource is where tunnels to elements come from, at most one a family; else the route says it.
 	TunnelSource []netip.Addr
+	Selection    SelectionConfig
 	Guard        GuardConfig
 	Flows        FlowsConfig
 	// ErrorsPerSecond is how many ICMP errors about packets that do not fit are sent at most, 1-10000000.
@@ -114,5 +115,6 @@ func LoadConfig(file string, interfaces func() ([]string, error)) (Config, error
 		return Config{}, err
 	}
 	cfg.Registrar.Locate(file)
+	cfg.Selection.locate(file)
 	return cfg, nil
 }

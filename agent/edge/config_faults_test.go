@@ -14,7 +14,7 @@ func TestLoadConfigFaults(t *testing.T) {
 		want     []string
 	}{
 		{"unknown key at the top", "", "service: []",
-			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, services, tunnel_source"}},
+			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, selection, services, tunnel_source"}},
 		{"unknown key inside", "protocol: tcp", "protcol: tcp", []string{
 			"edge.yaml:10: services[0].protocol: is missing: tcp or udp",
 			"edge.yaml:12: services[0].protcol: unknown key; known here: affinity, allow, deny, drain_time, fragments, gue_port, mode, on_loss, pool, port, protocol, slots, spread, vip"}},
@@ -62,6 +62,8 @@ func TestLoadConfigFaults(t *testing.T) {
 
 		{"port too large", "port: 80", "port: 65536", []string{"edge.yaml:11: services[0].port: 65536 is not between 1 and 65535"}},
 		{"few slots", "port: 80", "port: 80\n    slots: 250", []string{"edge.yaml:12: services[0].slots: 250 is not between 251 and 1048576"}},
+		{"rotation too fast", "", "selection: {rotate: 1s}", []string{"edge.yaml:14: selection.rotate: 1s is not between 1m and 8760h"}},
+		{"unknown key of the selection", "", "selection: {key: 00}", []string{"edge.yaml:14: selection.key: unknown key; known here: key_file, rotate"}},
 		{"another spread", "port: 80", "port: 80\n    spread: maglev", []string{
 			`edge.yaml:12: services[0].spread: "maglev" is not a way to spread flows: consistent or policy`}},
 		{"another affinity", "port: 80", "port: 80\n    affinity: cookie", []string{

@@ -35,6 +35,7 @@ func (d decoder) config(c *Config) config.Parser {
 		"interfaces":        config.List(d.Decoder, &c.Interfaces, d.Text),
 		"services":          config.List(d.Decoder, &c.Services, d.service),
 		"tunnel_source":     config.List(d.Decoder, &c.TunnelSource, d.source),
+		"selection":         d.selection(&c.Selection),
 		"guard":             d.guard(&c.Guard),
 		"flows":             d.flows(&c.Flows),
 		"errors_per_second": config.Number(d.Decoder, &c.ErrorsPerSecond, 1, 10_000_000),
@@ -62,6 +63,13 @@ func (d decoder) service(s *ServiceConfig) config.Parser {
 		"deny":       config.List(d.Decoder, &s.Deny, d.Prefix),
 		"on_loss":    config.OneOf(d.Decoder, &s.OnLoss, "something to do with flows of a lost element", maps.ResetFlows, maps.MigrateFlows, maps.DrainFlows),
 		"drain_time": d.Duration(&s.DrainTime, time.Second, 24*time.Hour),
+	})
+}
+
+func (d decoder) selection(s *SelectionConfig) config.Parser {
+	return d.Object(map[string]config.Parser{
+		"key_file": d.Text(&s.KeyFile),
+		"rotate":   d.Duration(&s.Rotate, time.Minute, 365*24*time.Hour),
 	})
 }
 

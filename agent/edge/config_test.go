@@ -56,6 +56,7 @@ services:
   - {vip: 10.0.100.2, port: 80, protocol: tcp, pool: web, mode: ipip}
   - {vip: 10.0.100.3, port: 80, protocol: tcp, pool: web, mode: gue, gue_port: 5555}
 tunnel_source: [10.0.20.254, "2001:db8::254"]
+selection: {key_file: selection.key, rotate: 24h}
 guard:
   newcomers_per_second: 9
   per_source_per_second: 10
@@ -116,6 +117,7 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 			{VIP: netip.MustParseAddr("10.0.100.3"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.GUE, GUEPort: 5555},
 		},
 		TunnelSource:    []netip.Addr{netip.MustParseAddr("10.0.20.254"), netip.MustParseAddr("2001:db8::254")},
+		Selection:       SelectionConfig{KeyFile: "selection.key", Rotate: 24 * time.Hour},
 		Guard:           GuardConfig{9, 10, 11, 12},
 		Flows:           FlowsConfig{2048, 13 * time.Minute, 14 * time.Second, 15 * time.Second},
 		ErrorsPerSecond: 18,

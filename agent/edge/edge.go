@@ -25,6 +25,7 @@ type gateway struct {
 	log         *slog.Logger
 	started     time.Time
 	credentials *config.Credentials
+	selection   maps.SelectionKey
 	datapath    *loader.Datapath
 	guard       *maps.Guard
 	flows       *maps.Flows
@@ -94,6 +95,9 @@ func (g *gateway) openSockets() (err error) {
 	if g.metrics, err = operate.ListenMetrics(g.cfg.Metrics, newCollector(g.status, operate.Version())); err != nil {
 		return operate.ExplainListen("metrics", g.cfg.Metrics, err)
 	}
+	if g.selection, err = g.cfg.Selection.load(); err != nil {
+		return err
+	}
 	if g.teller, err = newTeller(); err != nil {
 		return err
 	}
@@ -121,6 +125,8 @@ func (g *gateway) openDatapath() (err error) {
 		return err
 	}
 	g.reconcile = newReconciler(g.datapath.Maps, g.flows, g.inbox, g.teller, g.log)
+	g.reconcile.selection = g.selection
+	g.reconcile.rotate(time.Now())
 	return g.reconcile.configure(g.cfg, time.Now())
 }
 

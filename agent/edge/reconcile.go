@@ -35,6 +35,8 @@ type reconciler struct {
 	recovery time.Duration
 	requests chan func() // run between two steps, on the reconciler's own goroutine
 
+	selection    maps.SelectionKey
+	keyDue       time.Time // when the next selection key is; zero: never
 	services     []*service
 	pools        map[wire.PoolHandle]change // the newest snapshot of each pool
 	recoverUntil time.Time                  // zero once the recovery is over
@@ -241,6 +243,9 @@ func (r *reconciler) tick(now time.Time) {
 		}
 		r.tellClients(s, now)
 	}
+	if !r.keyDue.IsZero() && !now.Before(r.keyDue) {
+		r.rotate(now)
+	}
 	if now.Sub(r.swept) >= r.sweepEvery {
 		r.sweep(now)
 	}
@@ -263,6 +268,9 @@ func (r *reconciler) deadline() time.Time {
 	}
 	if r.whole && !r.recoverUntil.IsZero() && r.recoverUntil.Before(next) {
 		next = r.recoverUntil
+	}
+	if !r.keyDue.IsZero() && r.keyDue.Before(next) {
+		next = r.keyDue
 	}
 	for _, s := range r.services {
 		for _, e := range s.elements {

@@ -16,10 +16,15 @@ import (
 // take puts a new configuration into effect. The keys come first: of all that it needs, their file
 // is what may be faulty, and then nothing changes.
 func (g *gateway) take(ctx context.Context, cfg Config) {
-	if err := g.credentials.Reload(); err != nil {
+	selection, err := cfg.Selection.load()
+	if err == nil {
+		err = g.credentials.Reload()
+	}
+	if err != nil {
 		g.log.Error("the configuration is not taken", "fault", err)
 		return
 	}
+	g.selection = selection
 	if fixed := needsRestart(g.cfg, cfg); len(fixed) > 0 {
 		g.log.Warn("these settings change only with a restart of weir edge", "settings", fixed)
 	}
@@ -32,9 +37,13 @@ func (g *gateway) take(ctx context.Context, cfg Config) {
 
 // reconfigure applies the guard's limits, services, timeouts and grants; the keys are loaded.
 func (g *gateway) reconfigure(ctx context.Context, cfg Config) error {
-	parameters := maps.WriteParameters(g.datapath.Maps, g.datapath.Clock, cfg.limits(), cfg.timeouts())
-	var services error
-	asked := g.reconcile.ask(ctx, func(r *reconciler) { services = r.configure(cfg, time.Now()) })
+	var parameters, services error
+	asked := g.reconcile.ask(ctx, func(r *reconciler) { // which writes the settings, too
+		parameters = maps.WriteParameters(g.datapath.Maps, g.datapath.Clock, cfg.limits(), cfg.timeouts())
+		r.selection = g.selection
+		r.rotate(time.Now())
+		services = r.configure(cfg, time.Now())
+	})
 	g.registrar.Reload(cfg.Registrar.Grants)
 	return errors.Join(parameters, asked, services)
 }

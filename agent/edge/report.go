@@ -44,6 +44,7 @@ func (g *gateway) status(ctx context.Context) (Status, error) {
 	}
 	return s, g.reconcile.ask(ctx, func(r *reconciler) {
 		s.Recovering = !r.recoverUntil.IsZero()
+		s.Selection = r.selectionStatus()
 		s.Services = r.status()
 	})
 }

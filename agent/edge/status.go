@@ -25,6 +25,7 @@ type Status struct {
 	ServerID     string               `json:"server_id"` // 0x1a2b3c4d
 	Listen       string               `json:"listen"`    // the registrar's address and port
 	Interfaces   []InterfaceStatus    `json:"interfaces"`
+	Selection    SelectionStatus      `json:"selection"`
 	Services     []ServiceStatus      `json:"services"` // in the configuration's order
 	Verdicts     []VerdictStatus      `json:"verdicts"`
 	Tallies      []TallyStatus        `json:"tallies"`
@@ -37,6 +38,12 @@ type InterfaceStatus struct {
 	Name  string `json:"name"`
 	Mode  string `json:"mode"` // native or generic
 	Index int    `json:"index"`
+}
+
+// SelectionStatus is about the key that consistent spreading chooses by, never the key.
+type SelectionStatus struct {
+	Shared  bool       `json:"shared"`             // it comes from a file, which other gateways may have
+	NextKey *time.Time `json:"next_key,omitempty"` // when another one is due; nil: never
 }
 
 // ServiceStatus is one service; Flows sums those of its elements.

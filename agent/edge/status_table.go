@@ -52,6 +52,9 @@ func (s Status) writeHead(b *bytes.Buffer, now time.Time) {
 	operate.WriteCounts(b, "rejected", s.Registrar.Rejected)
 	operate.WriteCounts(b, "departed", s.Registrar.Departed)
 	fmt.Fprintf(b, "interfaces %s\n", cmp.Or(strings.Join(interfaces, ", "), "NONE"))
+	if said := s.Selection.String(); said != "" {
+		fmt.Fprintf(b, "selection  %s\n", said)
+	}
 	fmt.Fprintf(b, "up         %s, since %s\n", now.Sub(s.StartedAt).Truncate(time.Second), s.StartedAt.UTC().Format(time.RFC3339))
 }
 

@@ -95,6 +95,8 @@ func TestWriteTable(t *testing.T) {
 
 func TestWriteTableOfSelection(t *testing.T) {
 	s := exampleStatus()
+	due := s.StartedAt.Add(time.Hour)
+	s.Selection = SelectionStatus{Shared: true, NextKey: &due}
 	s.Services[0].Spread, s.Services[0].Affinity, s.Services[0].Slots = "consistent", "client", 1009
 	s.Services[1].Spread, s.Services[1].Affinity, s.Services[1].Slots = "turns", "flow", 65537
 	s.Services[1].Allowed, s.Services[1].Denied = 2, 1
@@ -103,7 +105,7 @@ func TestWriteTableOfSelection(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"  affinity client  slots 1009\n", "  spread by policy: turns  allows 2 prefixes  denies 1 prefixes\n",
+		"\nselection  by the key of a file, next key 2026-03-01T04:00:00Z\n", "  affinity client  slots 1009\n", "  spread by policy: turns  allows 2 prefixes  denies 1 prefixes\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
@@ -169,6 +171,7 @@ func TestStatusKeys(t *testing.T) {
 	for _, want := range []string{
 		`{"role":"edge","ready":true,"recovering":false,"synchronised":false,"started_at":"2026-03-01T03:00:00Z","server_id":"0x1a2b3c4d","listen":"10.0.0.1:3864",`,
 		`"interfaces":[{"name":"front0","mode":"native","index":2},`,
+		`"selection":{"shared":false},"services":[`,
 		`{"pe":"0x00000002","identity":"pe-2","address":"10.0.12.2:8080","weight":1,"share":0.25,"state":"active","flows":5,"home":"0x1a2b3c4d","next_hop":"back1 02:00:00:00:00:07","drained":false,"weight_ordered":true}`,
 		`{"vip":"udp://10.0.100.1:53","pool":"dns","policy":"","mode":"dsr","fragments":"drop","spread":"","affinity":"","slots":0,"allowed":0,"denied":0,"on_loss":"migrate","flows":0,"clients_asked":0,"elements":null}`,
 		`{"name":"guard_not_tcp","action":"drop","reason":"another protocol at the registrar's port","packets":3,"bytes":1536}`,
