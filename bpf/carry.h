@@ -103,6 +103,8 @@ __noinline int ask_hop(struct xdp_md *ctx, const struct packet *p, const struct 
 	__builtin_memcpy(hop->dmac, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(hop->smac, fib.smac, ETH_ALEN);
 	hop->mtu = fib.mtu_result;
+	const struct address *dst = source ? &p->dst : way.to;
+	hop->router = way.v6 ? !same_address((const struct address *)fib.ipv6_dst, dst) : fib.ipv4_dst != address_word(dst);
 	if (ret == BPF_FIB_LKUP_RET_SUCCESS)
 		return VERDICT_STEER_FORWARD;
 	return ret == BPF_FIB_LKUP_RET_NO_NEIGH ? VERDICT_STEER_NEIGHBOR : VERDICT_STEER_NO_ROUTE;
@@ -177,11 +179,15 @@ static __always_inline enum verdict find_way(struct xdp_md *ctx, const struct pa
 		return VERDICT_STEER_TTL;
 	if (source && u)
 		way->hop = uplink_hop(u, p);
-	if (way->hop && way->hop->ifindex && is_fresh(u))
-		return fits(p, way);
-	found = ask_hop(ctx, p, plan, source, asked);
-	way->hop = asked;
-	return found == VERDICT_STEER_FORWARD ? fits(p, way) : found;
+	if (!way->hop || !way->hop->ifindex || !is_fresh(u)) {
+		found = ask_hop(ctx, p, plan, source, asked);
+		way->hop = asked;
+		if (found != VERDICT_STEER_FORWARD)
+			return found;
+	}
+	if (way->mode == MODE_DSR && way->hop->router) /* which would send a packet to the VIP back to us */
+		return VERDICT_STEER_NO_ROUTE;
+	return fits(p, way);
 }
 
 /* Sends the packet, which is changed but for its frame; 0: it has no room in front. */

@@ -192,7 +192,8 @@ struct hop {
 	__u8 dmac[6];
 	__u8 smac[6];
 	__u16 mtu;
-	__u16 pad;
+	__u8 router; /* the hop is one: not the packet's destination itself */
+	__u8 pad;
 };
 
 struct element {

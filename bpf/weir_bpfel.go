@@ -74,7 +74,8 @@ type WeirElement struct {
 		Dmac    [6]uint8
 		Smac    [6]uint8
 		Mtu     uint16
-		Pad     uint16
+		Router  uint8
+		Pad     uint8
 	}
 	TunnelPort uint16
 	OnLoss     uint8
@@ -211,7 +212,8 @@ type WeirHop struct {
 	Dmac    [6]uint8
 	Smac    [6]uint8
 	Mtu     uint16
-	Pad     uint16
+	Router  uint8
+	Pad     uint8
 }
 
 type WeirMode uint32
@@ -332,7 +334,8 @@ type WeirUplinks struct {
 			Dmac    [6]uint8
 			Smac    [6]uint8
 			Mtu     uint16
-			Pad     uint16
+			Router  uint8
+			Pad     uint8
 		}
 		_ [4]byte
 	}
@@ -346,7 +349,8 @@ type WeirUplinks struct {
 			Dmac    [6]uint8
 			Smac    [6]uint8
 			Mtu     uint16
-			Pad     uint16
+			Router  uint8
+			Pad     uint8
 		}
 		_ [4]byte
 	}

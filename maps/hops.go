@@ -19,6 +19,7 @@ type Hop struct {
 	Interface uint32 // its index
 	To, From  [6]byte
 	MTU       uint16
+	Router    bool // To is a router's, and not of the address itself
 }
 
 // Uplink is the way to the clients of a prefix.
@@ -32,7 +33,11 @@ const MaxUplinks = len(bpf.WeirUplinks{}.V4)
 
 // hop is h as it lies in the maps.
 func (h Hop) hop() bpf.WeirHop {
-	return bpf.WeirHop{Ifindex: h.Interface, Dmac: h.To, Smac: h.From, Mtu: h.MTU}
+	hop := bpf.WeirHop{Ifindex: h.Interface, Dmac: h.To, Smac: h.From, Mtu: h.MTU}
+	if h.Router {
+		hop.Router = 1
+	}
+	return hop
 }
 
 // SetHops tells by which next hops packets reach elements at these addresses; by the kernel's if an address

@@ -22,7 +22,7 @@ func inRow(t *testing.T, s *Steering, service Service, addr netip.AddrPort) Hop 
 	for _, row := range s.Rows(service) {
 		if row.Addr == addr {
 			h := lookup[bpf.WeirElement](t, s.maps.Elements, uint32(row.Index)).Hop
-			return Hop{h.Ifindex, h.Dmac, h.Smac, h.Mtu}
+			return Hop{h.Ifindex, h.Dmac, h.Smac, h.Mtu, h.Router != 0}
 		}
 	}
 	t.Fatalf("%s has no row", addr)
@@ -135,13 +135,13 @@ func firstFit(row bpf.WeirUplinks, client netip.Addr) Hop {
 	if client.Is4() {
 		for _, at := range row.V4 {
 			if a.Half[1]&at.Mask.Half[1] == at.Prefix.Half[1] {
-				return Hop{at.Hop.Ifindex, at.Hop.Dmac, at.Hop.Smac, at.Hop.Mtu}
+				return Hop{at.Hop.Ifindex, at.Hop.Dmac, at.Hop.Smac, at.Hop.Mtu, at.Hop.Router != 0}
 			}
 		}
 	}
 	for _, at := range row.V6 {
 		if a.Half[0]&at.Mask.Half[0] == at.Prefix.Half[0] && a.Half[1]&at.Mask.Half[1] == at.Prefix.Half[1] {
-			return Hop{at.Hop.Ifindex, at.Hop.Dmac, at.Hop.Smac, at.Hop.Mtu}
+			return Hop{at.Hop.Ifindex, at.Hop.Dmac, at.Hop.Smac, at.Hop.Mtu, at.Hop.Router != 0}
 		}
 	}
 	return Hop{}

@@ -236,6 +236,7 @@ func (f *Finder) find() {
 		}
 		needed[to] = true
 		if hop := f.network.hop(w, f.neighbors[to]); hop != (maps.Hop{}) {
+			hop.Router = to.addr != addr
 			a.Hops[addr] = hop
 		}
 	}

@@ -127,6 +127,7 @@ func TestFinderFollows(t *testing.T) {
 	r := g.run(direct, direct6)
 	hop := func(what string, addr netip.Addr, want maps.Hop) time.Duration {
 		t.Helper()
+		want.Router = addr == behind
 		return r.await(what, func(a *Answer) bool { return a.Hops[addr] == want })
 	}
 	hop("an element on the link", direct, g.wantHop(1))

@@ -3,8 +3,10 @@
 package bpf_test
 
 import (
+	"net/netip"
 	"testing"
 
+	"github.com/weir-lb/weir/bpf"
 	"github.com/weir-lb/weir/maps"
 	"github.com/weir-lb/weir/test/packet"
 )
@@ -84,6 +86,28 @@ func TestWhatTheStackCannotForwardUnderDSR(t *testing.T) {
 			f.pool(n.web, element)
 			f.direct(n.web)
 			f.dropped(what, tcp(n.client, n.vip, syn, ""), "steer_no_route")
+		}
+	})
+}
+
+// A router knows no VIP but as ours: it would send the packet back. In a tunnel it forwards.
+func TestElementBehindARouterUnderDSR(t *testing.T) {
+	inFamilies(t, func(f *fixture, n family) {
+		element := netip.AddrPortFrom(addrPort(n.other).Addr(), 80).String() // where clients are
+		f.pool(n.web, element)
+		f.direct(n.web)
+		f.dropped("asked", tcp(n.client, n.vip, syn, ""), "steer_no_route")
+		f.hops(n.web)
+		row := uint32(f.steering.Rows(n.web)[0].Index)
+		var e bpf.WeirElement
+		must(f, f.maps.Elements.Lookup(row, &e))
+		e.Hop.Router = 1
+		must(f, f.maps.Elements.Put(row, e))
+		f.dropped("known", tcp(n.client, n.vip, ack, ""), "steer_no_route")
+		must(f, maps.WriteTunnelSources(f.maps, sources()))
+		must(f, f.steering.Configure(n.web, maps.Options{Mode: maps.IPIP}))
+		if got := f.run("cl", fromClient(tcp(n.client, n.vip, ack, "")).Frame()).verdict; got != "steer_forward" {
+			f.Errorf("in a tunnel: %s", got)
 		}
 	})
 }
