@@ -74,6 +74,18 @@ func gue4() served {
 	return service(maps.TCP, "192.0.2.5:80", "198.51.100.5:80", maps.Options{Mode: maps.GUE})
 }
 
+// many are so many services with an element each, at addresses one after another.
+func many(n int) (all []served) {
+	vip, element := netip.MustParseAddr("203.0.0.1"), netip.MustParseAddr("198.18.0.1")
+	for range n {
+		all = append(all, served{
+			Service: maps.Service{VIP: netip.AddrPortFrom(vip, 80), Protocol: maps.TCP}, elements: []netip.AddrPort{netip.AddrPortFrom(element, 8080)},
+		})
+		vip, element = vip.Next(), element.Next()
+	}
+	return all
+}
+
 // plans are the worlds, by their names. Each has a flow table of its own.
 func plans() map[string]plan {
 	return map[string]plan{
@@ -83,6 +95,8 @@ func plans() map[string]plan {
 		"ipip6": {tableFor, []served{ipip6()}},
 		"new":   {tableFor, []served{nat4(), nat6(), ipip4()}},
 		"flood": {tableFor, []served{ipip4()}},
+		"few":   {tableFor, many(10)},
+		"many":  {tableFor, many(10_000)},
 	}
 }
 
@@ -161,6 +175,16 @@ func plain(name, src, dst string, flags packet.Flags, clients uint32, verdict st
 	}
 }
 
+// services is a case of 10,000 flows, which are of so many services.
+func services(world string, n uint32) testCase {
+	one := many(1)[0]
+	packets := []turn{one.toService(packet.SYN), one.fromElement(packet.SYN | packet.ACK), one.toService(packet.ACK)}
+	return testCase{
+		name: fmt.Sprintf("NAT TCP4, 10k flows, %d services", n), world: world, verdicts: []string{"steer_forward"}, opens: packets, opened: 10_000,
+		stream: stream{turns: packets[2:], clients: 10_000, services: n, scattered: true},
+	}
+}
+
 func flowCount(flows uint32) string {
 	switch {
 	case flows == 1:
@@ -196,6 +220,8 @@ func cases() []testCase {
 		both("nat4", nat4(), "NAT both ways, TCP4", 100_000, 4),
 		both("nat4", nat4(), "NAT both ways, TCP4", 1_000_000, 5),
 		both("nat6", nat6(), "NAT both ways, TCP6", 100_000, 4),
+		services("few", 10),
+		services("many", 10_000),
 		plain("guard, admitted", peer, registrar, packet.ACK, 1, "guard_admitted", 0),
 		plain("guard, challenged", client4, registrar, packet.SYN, 1_000_000, "guard_challenged", 0),
 		plain("guard, unknown flow", client4, registrar, packet.ACK, 1_000_000, "guard_unknown_flow", 0),

@@ -100,7 +100,8 @@ func onOneCore() error {
 }
 
 func measure(b *bench, o options, to io.Writer) (err error) {
-	fmt.Fprintf(to, "# %s\n# medians of %d rounds of %d packets\n", machine.Describe(), o.rounds, o.repeat)
+	fmt.Fprintf(to, "# %s\n# ns of a load that depends on the last one, from 256 KiB: %.1f, from 32 MiB: %.1f; medians of %d rounds of %d packets\n",
+		machine.Describe(), machine.Latency(256<<10), machine.Latency(32<<20), o.rounds, o.repeat)
 	var other *opponent
 	if o.against != "" {
 		if other, err = start(o); err != nil {

@@ -17,7 +17,7 @@ import (
 type turn struct {
 	frame   []byte
 	client  int // where the last four bytes of the client's address lie
-	service int // the same of the VIP
+	service int // the same of the VIP, or of its element
 }
 
 // The offsets of addresses in an Ethernet frame without tags.

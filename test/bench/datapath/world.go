@@ -163,9 +163,12 @@ func (w *world) serve(services []served, out uint32) error {
 	}
 	w.closers = append(w.closers, steering.Close)
 	hops := map[netip.Addr]maps.Hop{}
+	var all []maps.Selection
 	for _, s := range services {
-		if err := steering.Configure(s.Service, s.Options); err != nil {
-			return err
+		if s.Options != (maps.Options{}) {
+			if err := steering.Configure(s.Service, s.Options); err != nil {
+				return err
+			}
 		}
 		var elements []maps.Element
 		for i, addr := range s.elements {
@@ -175,9 +178,10 @@ func (w *world) serve(services []served, out uint32) error {
 				hops[addr.Addr()] = hopTo(out)
 			}
 		}
-		if err := steering.Apply(s.Service, elements); err != nil {
-			return err
-		}
+		all = append(all, maps.Selection{Service: s.Service, Elements: elements})
+	}
+	if err := steering.ApplyAll(all); err != nil {
+		return err
 	}
 	return steering.SetHops(hops)
 }

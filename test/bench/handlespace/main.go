@@ -93,7 +93,7 @@ func run(j job) (result, error) {
 
 func report(rounds int, long time.Duration) error {
 	fmt.Printf("# %s\n# ns of a load that depends on the last one, from 256 KiB: %.1f, from 32 MiB: %.1f\n",
-		machine.Describe(), latency(256<<10), latency(32<<20))
+		machine.Describe(), machine.Latency(256<<10), machine.Latency(32<<20))
 	fmt.Printf("%-6s %-28s %12s %12s %12s %9s\n", "policy", "operations/s at", "1k", "10k", "100k", "1k/100k")
 	for i := range policies() {
 		if err := reportPolicy(i, rounds, long); err != nil {

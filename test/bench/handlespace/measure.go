@@ -3,12 +3,10 @@
 package main
 
 import (
-	"math/rand/v2"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weir-lb/weir/registrar/wire"
+	"github.com/weir-lb/weir/test/bench/machine"
 )
 
 // batch is how many operations are timed at once.
@@ -63,11 +61,11 @@ func register(w *world) time.Duration {
 	for i := range ids {
 		ids[i] = w.unused()
 	}
-	begin := cpu()
+	begin := machine.CPU()
 	for _, id := range ids {
 		w.register(id)
 	}
-	took := cpu() - begin
+	took := machine.CPU() - begin
 	for _, id := range ids {
 		w.deregister(id)
 	}
@@ -80,11 +78,11 @@ func reregister(w *world) time.Duration {
 	for i := range ids {
 		ids[i] = w.ids[w.random()]
 	}
-	begin := cpu()
+	begin := machine.CPU()
 	for _, id := range ids {
 		w.register(id)
 	}
-	return cpu() - begin
+	return machine.CPU() - begin
 }
 
 // replace is that a random element leaves and a new one comes.
@@ -95,21 +93,21 @@ func replace(w *world) time.Duration {
 		leave[i], come[i] = w.ids[at], w.unused()
 		w.ids[at] = come[i]
 	}
-	begin := cpu()
+	begin := machine.CPU()
 	for i := range leave {
 		w.deregister(leave[i])
 		w.register(come[i])
 	}
-	return cpu() - begin
+	return machine.CPU() - begin
 }
 
 // resolve is of one item.
 func resolve(w *world) time.Duration {
-	begin := cpu()
+	begin := machine.CPU()
 	for range batch {
 		w.resolve()
 	}
-	return cpu() - begin
+	return machine.CPU() - begin
 }
 
 // measure repeats an operation for about as long, and returns the nanoseconds of one.
@@ -117,38 +115,8 @@ func measure(w *world, o operation, long time.Duration) float64 {
 	o.run(w) // warm
 	var took time.Duration
 	n := 0
-	for end := cpu() + long; cpu() < end; n += batch {
+	for end := machine.CPU() + long; machine.CPU() < end; n += batch {
 		took += o.run(w)
 	}
 	return float64(took) / float64(n)
-}
-
-// cpu is the time that the process has had on the core, the garbage collector's too. On a machine that others use it is
-// what can be measured; what they do to the caches is in it.
-func cpu() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
-		panic(err)
-	}
-	return time.Duration(t.Nano())
-}
-
-// latency is the nanoseconds of a load whose address is what the last one loaded, at random from so many bytes: what the
-// machine's caches are worth at the moment.
-func latency(size int) float64 {
-	const line, loads = 8, 200_000
-	next := make([]uint64, size/8)
-	order := rand.New(rand.NewPCG(1, 2)).Perm(len(next) / line)
-	for i, at := range order {
-		next[at*line] = uint64(order[(i+1)%len(order)] * line)
-	}
-	at, best := uint64(0), time.Hour
-	for range 5 {
-		begin := cpu()
-		for range loads {
-			at = next[at]
-		}
-		best = min(best, cpu()-begin+time.Duration(at>>63))
-	}
-	return float64(best) / loads
 }
