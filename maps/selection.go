@@ -55,6 +55,22 @@ func (s *Steering) Spread(service Service) Spread { return s.options[s.services[
 // Row is the service's row, which its flows name; 0: none.
 func (s *Steering) Row(service Service) uint16 { return s.services[service] }
 
+// Chosen is how many flows the service's elements were given, by row, since the maps were made. It is counted
+// where the spread is not Consistent.
+func (s *Steering) Chosen(service Service) (map[uint16]uint64, error) {
+	flows := map[uint16]uint64{}
+	for _, row := range s.Rows(service) {
+		var cores []uint64
+		if err := s.maps.Chosen.Lookup(uint32(row.Index), &cores); err != nil {
+			return nil, fmt.Errorf("read what %s was given: %w", row.Addr, err)
+		}
+		for _, n := range cores {
+			flows[row.Index] += n
+		}
+	}
+	return flows, nil
+}
+
 // swapAtOnce is how many tables are built before they are swapped in. The kernel waits for its readers
 // once a swap, for some milliseconds; so many tables of the usual size are 32 MB.
 const swapAtOnce = 256

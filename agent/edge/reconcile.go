@@ -302,6 +302,7 @@ func (r *reconciler) sweep(now time.Time) {
 	for _, s := range r.services {
 		r.retire(s, now)
 	}
+	r.reweigh(now)
 }
 
 // retire lets go of draining elements without flows, and of lost ones once their clients had time

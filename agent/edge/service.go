@@ -26,6 +26,7 @@ type element struct {
 	home       wire.ServerID // 0 until it registers after a restart
 	weight     uint32        // by the pool's policy
 	order      order
+	given      given // new flows, as the kernel counts them
 	state      maps.State
 	recovering bool        // adopted from the last run, not registered since
 	since      time.Time   // of its state
@@ -179,6 +180,11 @@ func (s *service) weigh(pool *handlespace.Pool) {
 	for _, w := range policy.WeightsOf(pool, func(m *handlespace.Element) bool {
 		e := of(m)
 		return e == nil || !e.order.drained
+	}, func(m *handlespace.Element) uint64 {
+		if e := of(m); e != nil {
+			return e.given.sinceReport()
+		}
+		return 0
 	}) {
 		if e := of(w.Element); e != nil {
 			e.weight = w.Weight

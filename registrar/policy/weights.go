@@ -23,11 +23,13 @@ type Weight struct {
 // be what a resolution does, but a resolution is asked again for each session, while weights stand until the next
 // registration: the least loaded would get every flow until it reports that it is not any more.
 func Weights(p *handlespace.Pool) []Weight {
-	return WeightsOf(p, func(*handlespace.Element) bool { return true })
+	return WeightsOf(p, func(*handlespace.Element) bool { return true }, func(*handlespace.Element) uint64 { return 0 })
 }
 
-// WeightsOf are the shares of those of the pool's elements that may get new work, as if there were no others.
-func WeightsOf(p *handlespace.Pool, may func(*handlespace.Element) bool) []Weight {
+// WeightsOf are the shares of those of the pool's elements that may get new work, as if there were no others, when each
+// was given so much since it reported its load: with a degradation its load is higher by as many times that (RFC 5356
+// 5.2.2, 5.3.2).
+func WeightsOf(p *handlespace.Pool, may func(*handlespace.Element) bool, given func(*handlespace.Element) uint64) []Weight {
 	weights := make([]Weight, 0, p.Len())
 	for e := range p.All() {
 		if e.State == handlespace.Up && may(e) {
@@ -38,7 +40,7 @@ func WeightsOf(p *handlespace.Pool, may func(*handlespace.Element) bool) []Weigh
 	case wire.PolicyPriority:
 		onlyHighest(weights)
 	case wire.PolicyLeastUsed, wire.PolicyLeastUsedWithDegradation, wire.PolicyPriorityLeastUsed, wire.PolicyRandomizedLeastUsed:
-		byRoom(weights)
+		byRoom(weights, given)
 	}
 	return weights
 }
@@ -72,15 +74,17 @@ const fullShare = 1000
 
 // byRoom gives each element its room in thousandths of the greatest room, rounded, and at least 1: a full element still
 // may serve, and if all are full they are equal.
-func byRoom(weights []Weight) {
+func byRoom(weights []Weight, given func(*handlespace.Element) uint64) {
 	greatest := uint64(0)
-	for _, w := range weights {
-		greatest = max(greatest, room(w.Element.Policy))
-	}
+	rooms := make([]uint64, len(weights))
 	for i, w := range weights {
+		rooms[i] = room(w.Element.Policy, given(w.Element))
+		greatest = max(greatest, rooms[i])
+	}
+	for i := range weights {
 		share := uint64(0)
 		if greatest > 0 {
-			share = (room(w.Element.Policy)*fullShare + greatest/2) / greatest
+			share = (rooms[i]*fullShare + greatest/2) / greatest
 		}
 		weights[i].Weight = uint32(max(share, 1))
 	}
@@ -89,11 +93,13 @@ func byRoom(weights []Weight) {
 // leastStep is the least degradation that is told from none: 1/65,536 of the full load.
 const leastStep = 1 << 16
 
-// room is how much more an element could take, at most 2^32, in units that only its policy's type defines.
-func room(p wire.Policy) uint64 {
+// room is how much more an element could take that was given so much since its report, at most 2^32, in units that only
+// its policy's type defines.
+func room(p wire.Policy, given uint64) uint64 {
 	load, _ := p.Load()
 	degradation, _ := p.Degradation()
 	unused := uint64(math.MaxUint32 - load)
+	unused -= min(unused, min(given, math.MaxUint32)*uint64(degradation))
 	switch p.Type {
 	case wire.PolicyPriorityLeastUsed: // what is unused after one more request
 		return unused - min(unused, uint64(degradation))

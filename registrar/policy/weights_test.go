@@ -129,3 +129,41 @@ func TestWeightsAreExpressible(t *testing.T) {
 		}
 	}
 }
+
+// What an element was given since its report counts with its degradation (RFC 5356 5.2.2, 5.3.2), and without
+// one not at all.
+func TestWeightsAfterWorkWasGiven(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		policies []wire.Policy
+		given    []uint64
+		want     []uint32
+	}{
+		{"least used knows of no work", of(wire.LeastUsed, 0, 0), []uint64{1000, 0}, []uint32{1000, 1000}},
+		{
+			"with degradation: a half of its room is used", // 50/10 against 100/10
+			pairs(wire.LeastUsedWithDegradation, [2]uint32{0, percent(10)}, [2]uint32{0, percent(10)}), []uint64{5, 0}, []uint32{500, 1000},
+		},
+		{
+			"with degradation: more than it has",
+			pairs(wire.LeastUsedWithDegradation, [2]uint32{0, percent(10)}, [2]uint32{0, percent(10)}), []uint64{math.MaxUint64, 0}, []uint32{1, 1000},
+		},
+		{
+			"priority least used: five and one more", // 100-50-10 and 100-0-10
+			pairs(wire.PriorityLeastUsed, [2]uint32{0, percent(10)}, [2]uint32{0, percent(10)}), []uint64{5, 0}, []uint32{444, 1000},
+		},
+	} {
+		s := newSpace()
+		for i, p := range tt.policies {
+			s.add(t, wire.PEID(i), p)
+		}
+		var got []uint32
+		for _, w := range policy.WeightsOf(s.pool(), func(*handlespace.Element) bool { return true },
+			func(e *handlespace.Element) uint64 { return tt.given[e.ID] }) {
+			got = append(got, w.Weight)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: weights %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
