@@ -91,6 +91,8 @@ static __always_inline int write_outer(struct xdp_md *ctx, const struct packet *
 	__u8 protocol = o->port ? IPPROTO_UDP : is_v6(p) ? IPPROTO_IPV6 : IPPROTO_IPIP;
 	__u32 len = p->ip_len + outer_size(o);
 
+	if (!o->dst || !o->set) /* Linux 6.1 does not remember that they are there when the mode is a tunnel's */
+		return 0;
 	if (o->v6) {
 		if (at + sizeof(struct ipv6hdr) + sizeof(struct udphdr) > end)
 			return 0;
