@@ -100,6 +100,9 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"pool with two protocols", "", "  - {vip: 10.0.100.1, port: 80, protocol: udp, pool: web}",
 			[]string{`edge.yaml:14: services[1].protocol: pool "web" serves tcp in services[0]; a pool has one protocol, give udp a pool of its own`}},
 		{"port of another mode", "pool: web", "pool: web\n    gue_port: 6080", []string{`edge.yaml:14: services[0].gue_port: is for mode gue, not nat`}},
+		{"time to drain what is not drained", "pool: web", "pool: web\n    on_loss: migrate\n    drain_time: 1m", []string{`edge.yaml:15: services[0].drain_time: is for on_loss drain, not migrate`}},
+		{"drains for too long", "pool: web", "pool: web\n    on_loss: drain\n    drain_time: 25h", []string{`edge.yaml:15: services[0].drain_time: 25h is not between 1s and 24h`}},
+		{"another loss", "pool: web", "pool: web\n    on_loss: ignore", []string{`edge.yaml:14: services[0].on_loss: "ignore" is not something to do with flows of a lost element: reset, migrate or drain`}},
 		{"tunnels from nowhere", "", "tunnel_source: [0.0.0.0, fe80::1, ten]", []string{
 			`edge.yaml:14: tunnel_source[0]: "0.0.0.0" is not an address that other hosts can answer to`,
 			`edge.yaml:14: tunnel_source[1]: "fe80::1" is not an address that other hosts can answer to`,

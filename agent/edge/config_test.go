@@ -52,8 +52,8 @@ interfaces: [front0]
 services:
   - {vip: 10.0.100.1, port: 80, protocol: tcp, pool: web}
   - {vip: "2001:db8::1", port: 80, protocol: tcp, pool: web, mode: nat, slots: 251, fragments: drop, spread: consistent, affinity: client}
-  - {vip: 10.0.100.1, port: 53, protocol: udp, pool: dns, mode: dsr, spread: policy, allow: [10.0.0.0/8], deny: [10.1.0.0/16, 10.2.3.4]}
-  - {vip: 10.0.100.2, port: 80, protocol: tcp, pool: web, mode: ipip}
+  - {vip: 10.0.100.1, port: 53, protocol: udp, pool: dns, on_loss: migrate, mode: dsr, spread: policy, allow: [10.0.0.0/8], deny: [10.1.0.0/16, 10.2.3.4]}
+  - {vip: 10.0.100.2, port: 80, protocol: tcp, pool: web, mode: ipip, on_loss: drain, drain_time: 7m}
   - {vip: 10.0.100.3, port: 80, protocol: tcp, pool: web, mode: gue, gue_port: 5555}
 tunnel_source: [10.0.20.254, "2001:db8::254"]
 selection: {key_file: selection.key, rotate: 24h}
@@ -110,10 +110,10 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 		Services: []ServiceConfig{
 			{VIP: netip.MustParseAddr("10.0.100.1"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web"},
 			{VIP: netip.MustParseAddr("2001:db8::1"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.NAT, Slots: 251, Fragments: maps.DropFragments, Affinity: AffinityClient},
-			{VIP: netip.MustParseAddr("10.0.100.1"), Port: 53, Protocol: wire.ProtocolUDP, Pool: "dns", Mode: maps.DSR, Spread: SpreadPolicy,
+			{VIP: netip.MustParseAddr("10.0.100.1"), Port: 53, Protocol: wire.ProtocolUDP, Pool: "dns", OnLoss: maps.MigrateFlows, Mode: maps.DSR, Spread: SpreadPolicy,
 				Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 				Deny:  []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("10.2.3.4/32")}},
-			{VIP: netip.MustParseAddr("10.0.100.2"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.IPIP},
+			{VIP: netip.MustParseAddr("10.0.100.2"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.IPIP, OnLoss: maps.DrainFlows, DrainTime: 7 * time.Minute},
 			{VIP: netip.MustParseAddr("10.0.100.3"), Port: 80, Protocol: wire.ProtocolTCP, Pool: "web", Mode: maps.GUE, GUEPort: 5555},
 		},
 		TunnelSource:    []netip.Addr{netip.MustParseAddr("10.0.20.254"), netip.MustParseAddr("2001:db8::254")},
