@@ -236,6 +236,8 @@ static __always_inline enum verdict carry(struct xdp_md *ctx, const struct packe
 		return found;
 	if (found == VERDICT_STEER_NEIGHBOR && way.mode != MODE_NAT) /* the stack does not know the VIP */
 		return VERDICT_STEER_NO_ROUTE;
+	if (way.mode == MODE_NAT && p->protocol == IPPROTO_SCTP && !nat_sctp(ctx, p, source, way.port))
+		return VERDICT_STEER_FRAGMENT;
 	if (!headers_of(ctx, p, &h))
 		return VERDICT_STEER_MALFORMED;
 	if (way.mode == MODE_NAT && !(verdict == VERDICT_STEER_ICMP ? nat_quoted(ctx, p, plan, way.to, way.port) :

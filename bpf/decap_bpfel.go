@@ -37,6 +37,7 @@ const (
 	DecapMapReceipts    = "receipts"
 	DecapMapVips        = "vips"
 	DecapProgDecap      = "decap"
+	DecapVarCrcPowers   = "crc_powers"
 	DecapVarGuePort     = "gue_port"
 	DecapVarReceiptType = "receipt_type"
 )
@@ -99,6 +100,7 @@ type DecapMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type DecapVariableSpecs struct {
+	CrcPowers   *ebpf.VariableSpec `ebpf:"crc_powers"`
 	GuePort     *ebpf.VariableSpec `ebpf:"gue_port"`
 	ReceiptType *ebpf.VariableSpec `ebpf:"receipt_type"`
 }
@@ -140,6 +142,7 @@ func (m *DecapMaps) Close() error {
 //
 // It can be passed to LoadDecapObjects or ebpf.CollectionSpec.LoadAndAssign.
 type DecapVariables struct {
+	CrcPowers   *ebpf.Variable `ebpf:"crc_powers"`
 	GuePort     *ebpf.Variable `ebpf:"gue_port"`
 	ReceiptType *ebpf.Variable `ebpf:"receipt_type"`
 }

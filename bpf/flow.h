@@ -234,7 +234,7 @@ static __always_inline __u8 flow_after_element(const struct packet *p, __u8 stat
 	if (p->flags & TCP_FIN)
 		return state == FLOW_CLIENT_CLOSED || state == FLOW_CLOSED ? FLOW_CLOSED : FLOW_ELEMENT_CLOSED;
 	if (state == FLOW_OPENING)
-		return p->protocol == IPPROTO_TCP ? FLOW_ANSWERED : FLOW_ESTABLISHED;
+		return is_datagram(p->protocol) ? FLOW_ESTABLISHED : FLOW_ANSWERED;
 	return state == FLOW_RESET ? FLOW_ESTABLISHED : state;
 }
 

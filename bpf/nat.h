@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Rewriting one end of a packet in place, checksums by difference (RFC 1624). */
+/* Rewriting one end of a packet in place, checksums by difference (RFC 1624; SCTP: crc.h). */
 #ifndef WEIR_NAT_H
 #define WEIR_NAT_H
 
+#include "crc.h"
 #include "parse.h"
 #include "plan.h"
 
@@ -50,7 +51,8 @@ static __always_inline void nat_checksum(__u16 *check, csum_diff diff)
 	*check = csum_update(*check, diff);
 }
 
-/* UDP's checksum of 0 says that the sender computed none, so that one that is 0 is sent as 0xffff. */
+/* UDP's checksum of 0 says that the sender computed none, so that one that is 0 is sent as 0xffff. UDP-Lite
+ * has always one, and never 0 (RFC 3828 3.1): a packet that has 0 all the same stays as bad as it is. */
 static __always_inline void nat_udp_checksum(__u16 *check, csum_diff diff)
 {
 	if (!*check)
@@ -69,10 +71,11 @@ struct headers {
 		__be16 *ports; /* source, destination */
 		struct tcphdr *tcp;
 		struct udphdr *udp;
+		struct dccp_header *dccp;
 	};
 };
 
-/* Finds the headers of a packet that was parsed as TCP or UDP with a whole header; 0 never, but the
+/* Finds the headers of a packet that was parsed with a whole transport header; 0 never, but the
  * verifier does not know that. */
 static __always_inline int headers_of(struct xdp_md *ctx, const struct packet *p, struct headers *h)
 {
@@ -84,6 +87,24 @@ static __always_inline int headers_of(struct xdp_md *ctx, const struct packet *p
 	h->ip6 = data + l3;
 	h->ports = data + l4;
 	return (void *)(h->eth + 1) <= end && (void *)(h->ip + 1) <= end && (void *)(h->udp + 1) <= end;
+}
+
+/* Makes SCTP's checksum that of the packet with another port; it covers no address (RFC 9260 6.8). 0: it
+ * depends on how long the whole is that it covers, which a first fragment does not tell. A function of its
+ * own, so that what it needs is not on everybody's stack. */
+__noinline int nat_sctp(struct xdp_md *ctx, const struct packet *p, int source, __u32 port)
+{
+	if (!p || p->fragment == FRAGMENT_LATER)
+		return 1;
+	struct sctp_header *sctp = (void *)(long)ctx->data + (p->l4 & 0x3fff);
+	__u32 diff = (__u16)(port ^ (source ? p->sport : p->dport));
+
+	if (!diff)
+		return 1;
+	if (p->fragment || (void *)(sctp + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	sctp->check ^= crc_diff(source ? diff : diff << 16, p->ip_len - (p->l4 - p->l3));
+	return 1;
 }
 
 /* Rewrites the source or the destination: the address in the network header, and the port. 0: the
@@ -109,9 +130,11 @@ static __always_inline int nat_rewrite(struct xdp_md *ctx, const struct packet *
 		if ((void *)(h->tcp + 1) > end)
 			return 0;
 		nat_checksum(&h->tcp->check, diff);
-	} else {
+	} else if (is_datagram(p->protocol)) {
 		nat_udp_checksum(&h->udp->check, diff);
-	}
+	} else if (p->protocol == IPPROTO_DCCP) { /* header and pseudo-header are always covered (RFC 4340 9.1) */
+		nat_checksum(&h->dccp->check, diff);
+	} /* of SCTP nat_sctp has done it */
 	h->ports[source ? 0 : 1] = port;
 	return 1;
 }

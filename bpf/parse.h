@@ -15,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "address.h"
+#include "transport.h"
 #include "types.h"
 
 #define IP_DF 0x4000
@@ -44,7 +45,7 @@ struct packet {
 	struct address dst;
 	__u64 v6;        /* 1: IPv6 */
 	__u32 frame_len; /* bytes of the whole frame */
-	__u32 seq;       /* TCP */
+	__u32 seq;       /* TCP; of SCTP the verification tag */
 	__u32 ack;
 	__u32 id;        /* of a fragment, as it lies in the packet */
 	__be16 sport;
@@ -56,17 +57,12 @@ struct packet {
 	__u8 protocol;
 	__u8 fragment; /* FRAGMENT_* */
 	__u8 whole;    /* the transport header is there, and its length fits */
-	__u8 flags;    /* TCP_*, when it is whole */
+	__u8 flags;    /* TCP_*, or what corresponds to them, when it is whole */
 	__u8 ttl;
 };
 
 #define FRAGMENT_FIRST 1 /* ports are there, the rest of the packet is not */
 #define FRAGMENT_LATER 2
-
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_ACK 0x10
 
 static __always_inline int is_v6(const struct packet *p)
 {
@@ -123,9 +119,48 @@ static __always_inline void parse_tcp(struct packet *p, const struct tcphdr *tcp
 	p->payload = l4_len - header;
 }
 
-static __always_inline enum parsed parse_ports(struct packet *p, void *data, __u32 at, void *end, __u32 l4_len)
+/* A packet without a chunk, or with a part of one, is for its receiver to judge (RFC 9260 6.10). */
+static __always_inline void parse_sctp(struct packet *p, const struct sctp_header *sctp, void *end, __u32 l4_len)
 {
-	__be16 *ports = data + at;
+	const struct sctp_chunk *chunk = (void *)(sctp + 1);
+
+	if ((void *)(sctp + 1) > end || l4_len < sizeof(*sctp))
+		return;
+	p->whole = 1;
+	p->seq = bpf_ntohl(sctp->tag);
+	if ((void *)(chunk + 1) <= end && l4_len >= sizeof(*sctp) + sizeof(*chunk))
+		p->flags = sctp_flags(chunk->type);
+}
+
+static __always_inline void parse_dccp(struct packet *p, const struct dccp_header *dccp, void *end, __u32 l4_len)
+{
+	if ((void *)(dccp + 1) > end)
+		return;
+	__u32 header = dccp->offset * 4, least = sizeof(*dccp) + (dccp->type & 1 ? DCCP_LONGER : 0);
+	if (header < least || header > l4_len)
+		return;
+	p->whole = 1;
+	p->flags = dccp_flags(dccp->type >> 1 & 15);
+}
+
+/* SCTP and DCCP. A function of its own, which the verifier goes through once. */
+__noinline int parse_other(struct xdp_md *ctx, struct packet *p, __u32 at, __u32 l4_len)
+{
+	void *l4 = (void *)(long)ctx->data + (at & 0x3fff), *end = (void *)(long)ctx->data_end;
+
+	if (!p)
+		return 0;
+	if (p->protocol == IPPROTO_SCTP)
+		parse_sctp(p, l4, end, l4_len);
+	else
+		parse_dccp(p, l4, end, l4_len);
+	return p->whole;
+}
+
+static __always_inline enum parsed parse_ports(struct xdp_md *ctx, struct packet *p, __u32 at, __u32 l4_len)
+{
+	void *end = (void *)(long)ctx->data_end;
+	__be16 *ports = (void *)(long)ctx->data + at;
 
 	if (l4_len < 2 * sizeof(*ports) || (void *)(ports + 2) > end)
 		return PARSED_MALFORMED;
@@ -135,6 +170,8 @@ static __always_inline enum parsed parse_ports(struct packet *p, void *data, __u
 		parse_tcp(p, (void *)ports, end, l4_len);
 	else if (p->protocol == IPPROTO_UDP || p->protocol == IPPROTO_UDPLITE)
 		parse_udp(p, (void *)ports, end, l4_len);
+	else
+		parse_other(ctx, p, at, l4_len);
 	return PARSED;
 }
 
@@ -145,8 +182,9 @@ static __always_inline enum parsed parsed_later(struct packet *p)
 	return has_ports(p->protocol) ? PARSED_FRAGMENT : PARSED_OTHER;
 }
 
-static __always_inline enum parsed parse_v4(struct packet *p, void *data, __u32 l3, void *end)
+static __always_inline enum parsed parse_v4(struct xdp_md *ctx, struct packet *p, __u32 l3)
 {
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct iphdr *ip = data + l3;
 
 	if ((void *)(ip + 1) > end)
@@ -167,7 +205,7 @@ static __always_inline enum parsed parse_v4(struct packet *p, void *data, __u32 
 		return parsed_later(p);
 	if (!has_ports(ip->protocol))
 		return PARSED_OTHER;
-	return parse_ports(p, data, l3 + header, end, total - header);
+	return parse_ports(ctx, p, l3 + header, total - header);
 }
 
 /* Where the network header begins behind VLAN tags, and its EtherType in the upper 16 bits; 0: truncated.
@@ -240,7 +278,6 @@ __noinline __u64 skip_extensions(struct xdp_md *ctx, __u32 l3)
  * nobody's who is no router: its transport counts as not there. */
 static __always_inline enum parsed parse_extended(struct xdp_md *ctx, struct packet *p, __u32 l3, __u32 whole)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u64 skipped = skip_extensions(ctx, l3);
 	__u32 at = skipped & 0x3fff;
 
@@ -254,7 +291,7 @@ static __always_inline enum parsed parse_extended(struct xdp_md *ctx, struct pac
 	p->fragment = (skipped & SKIPPED_FIRST) != 0;
 	if (!has_ports(p->protocol))
 		return is_extension(p->protocol) ? PARSED_UNREADABLE : PARSED_OTHER;
-	enum parsed parsed = parse_ports(p, data, at, end, whole - at);
+	enum parsed parsed = parse_ports(ctx, p, at, whole - at);
 	if (skipped & SKIPPED_ROUTED)
 		p->whole = 0;
 	return parsed;
@@ -285,7 +322,7 @@ static __always_inline enum parsed parse_v6(struct xdp_md *ctx, struct packet *p
 	p->l4 = at;
 	if (!has_ports(p->protocol))
 		return PARSED_OTHER;
-	return parse_ports(p, data, at, end, whole - at);
+	return parse_ports(ctx, p, at, whole - at);
 }
 
 static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
@@ -310,7 +347,7 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p)
 	}
 	p->l3 = l3;
 	if (type == bpf_htons(ETH_P_IP))
-		return parse_v4(p, data, l3, end);
+		return parse_v4(ctx, p, l3);
 	if (type == bpf_htons(ETH_P_IPV6))
 		return parse_v6(ctx, p, l3);
 	return PARSED_OTHER;

@@ -133,10 +133,10 @@ static __always_inline csum_diff nat_quoted_checksum(__be16 *ports, void *end, _
 	if (protocol == IPPROTO_SCTP || (protocol == IPPROTO_TCP && left < 18) || (void *)(check + 1) > end)
 		return 0;
 	__u16 before = *check;
-	if (protocol == IPPROTO_TCP)
-		nat_checksum(check, diff);
-	else
+	if (is_datagram(protocol))
 		nat_udp_checksum(check, diff);
+	else
+		nat_checksum(check, diff);
 	return csum_diff16(before, *check);
 }
 

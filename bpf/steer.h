@@ -107,7 +107,7 @@ static __always_inline int leaves_lost(const struct packet *p, __u8 state, __u8 
 {
 	if (on_loss == LOSS_MIGRATE)
 		return !(p->flags & TCP_RST);
-	return p->protocol == IPPROTO_TCP ? opens(p) : state == FLOW_RESET;
+	return is_datagram(p->protocol) ? state == FLOW_RESET : opens(p);
 }
 
 /* Whether a packet on a known flow begins another one that may choose anew: its old one is over, or

@@ -35,15 +35,15 @@ enum verdict {
 	VERDICT_STEER_RESET,         /* TX: the flow's element is lost, its client was told by a RST */
 	VERDICT_STEER_UNREACHABLE,   /* TX: the flow's element is lost, its client was told by an ICMP error */
 	VERDICT_STEER_REFUSED,       /* TX: the pool has no element, the SYN was refused by a RST */
-	VERDICT_STEER_NO_ELEMENT,    /* DROP: the pool has no element (UDP) */
+	VERDICT_STEER_NO_ELEMENT,    /* DROP: the pool has no element (but for TCP) */
 	VERDICT_STEER_LOST,          /* DROP: the flow's element is lost; a RST, or nobody to tell, or the budget for that is spent */
-	VERDICT_STEER_STRAY,         /* DROP: a RST that belongs to no flow */
+	VERDICT_STEER_STRAY,         /* DROP: a RST that belongs to no flow, or an ABORT or Reset */
 	VERDICT_STEER_NO_ROUTE,      /* DROP: no route to the next hop, or no neighbour (but for NAT) */
 	VERDICT_STEER_TOO_BIG,       /* TX: larger than the next hop's MTU, the sender was told by an ICMP error */
 	VERDICT_STEER_OVERSIZE,      /* DROP: larger than the next hop's MTU; nobody to tell, or the budget for that is spent */
 	VERDICT_STEER_NAT_CONFLICT,  /* DROP: the client's port is in use at every element tried */
 	VERDICT_STEER_TABLE_FULL,    /* DROP: the flow table has no place but those of live flows */
-	VERDICT_STEER_FRAGMENT,      /* DROP: a fragment of a service that takes none */
+	VERDICT_STEER_FRAGMENT,      /* DROP: a fragment of a service that takes none, or of SCTP whose port would change */
 	VERDICT_STEER_AGAIN,         /* DROP: an element's RST to a flow that the table had lost: it is tried at another one */
 	VERDICT_STEER_DENIED,        /* DROP: the service is not for this client */
 	VERDICT_STEER_TTL,           /* PASS: the stack answers time exceeded */
@@ -251,10 +251,10 @@ enum flow_state {
 	FLOW_OPENING = 3,         /* nothing seen but what opened it */
 	FLOW_ANSWERED = 4,        /* NAT: the element has answered, the client not yet; else the client has gone on */
 	FLOW_ESTABLISHED = 5,
-	FLOW_CLIENT_CLOSED = 6,   /* FIN of the client */
+	FLOW_CLIENT_CLOSED = 6,   /* FIN of the client, or DCCP's Close */
 	FLOW_ELEMENT_CLOSED = 7,  /* FIN of the element (NAT) */
 	FLOW_CLOSED = 8,          /* both */
-	FLOW_RESET = 9,           /* RST of either */
+	FLOW_RESET = 9,           /* RST of either, SCTP's ABORT or SHUTDOWN COMPLETE, DCCP's Reset */
 	FLOW_STATES = 10,
 };
 

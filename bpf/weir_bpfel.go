@@ -432,6 +432,7 @@ const (
 	WeirVarAccessRuleType     = "access_rule_type"
 	WeirVarAccessType         = "access_type"
 	WeirVarBudgetType         = "budget_type"
+	WeirVarCrcPowers          = "crc_powers"
 	WeirVarElementFlagType    = "element_flag_type"
 	WeirVarElementStateType   = "element_state_type"
 	WeirVarEndpointKindType   = "endpoint_kind_type"
@@ -532,6 +533,7 @@ type WeirVariableSpecs struct {
 	AccessRuleType     *ebpf.VariableSpec `ebpf:"access_rule_type"`
 	AccessType         *ebpf.VariableSpec `ebpf:"access_type"`
 	BudgetType         *ebpf.VariableSpec `ebpf:"budget_type"`
+	CrcPowers          *ebpf.VariableSpec `ebpf:"crc_powers"`
 	ElementFlagType    *ebpf.VariableSpec `ebpf:"element_flag_type"`
 	ElementStateType   *ebpf.VariableSpec `ebpf:"element_state_type"`
 	EndpointKindType   *ebpf.VariableSpec `ebpf:"endpoint_kind_type"`
@@ -628,6 +630,7 @@ type WeirVariables struct {
 	AccessRuleType     *ebpf.Variable `ebpf:"access_rule_type"`
 	AccessType         *ebpf.Variable `ebpf:"access_type"`
 	BudgetType         *ebpf.Variable `ebpf:"budget_type"`
+	CrcPowers          *ebpf.Variable `ebpf:"crc_powers"`
 	ElementFlagType    *ebpf.Variable `ebpf:"element_flag_type"`
 	ElementStateType   *ebpf.Variable `ebpf:"element_state_type"`
 	EndpointKindType   *ebpf.Variable `ebpf:"endpoint_kind_type"`

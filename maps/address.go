@@ -54,16 +54,16 @@ func addrPort(addr bpf.WeirAddress, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(fromAddress(addr), fromBE16(port))
 }
 
-// IP protocol numbers of the services and of what the guard refuses (IANA).
+// IP protocol numbers of the services (IANA).
 const (
 	TCP     uint8 = 6
 	UDP     uint8 = 17
-	dccp    uint8 = 33
-	sctp    uint8 = 132
-	udpLite uint8 = 136
+	DCCP    uint8 = 33
+	SCTP    uint8 = 132
+	UDPLite uint8 = 136
 )
 
-// Service is what clients see: a virtual address, a port and a protocol (TCP or UDP).
+// Service is what clients see: a virtual address, a port and a protocol.
 type Service struct {
 	VIP      netip.AddrPort
 	Protocol uint8
@@ -80,6 +80,12 @@ func protocolName(p uint8) string {
 		return "tcp"
 	case UDP:
 		return "udp"
+	case DCCP:
+		return "dccp"
+	case SCTP:
+		return "sctp"
+	case UDPLite:
+		return "udp-lite"
 	}
 	return fmt.Sprintf("protocol-%d", p)
 }

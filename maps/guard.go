@@ -109,12 +109,12 @@ func OpenGuard(m *bpf.WeirMaps, locals, overSCTP []netip.AddrPort) (*Guard, erro
 }
 
 // The registrar listens on TCP; what has ports and is not TCP has no business at its port.
-var guardedProtocols = []uint8{TCP, UDP, sctp, dccp, udpLite}
+var guardedProtocols = []uint8{TCP, UDP, SCTP, DCCP, UDPLite}
 
 func guardedPlaces(locals, overSCTP []netip.AddrPort) (all []Service) {
 	for _, local := range locals {
 		for _, protocol := range guardedProtocols {
-			if protocol != sctp || !slices.Contains(overSCTP, local) {
+			if protocol != SCTP || !slices.Contains(overSCTP, local) {
 				all = append(all, Service{local, protocol})
 			}
 		}

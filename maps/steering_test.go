@@ -104,7 +104,9 @@ func TestByteOrder(t *testing.T) {
 
 func TestServiceNames(t *testing.T) {
 	for want, s := range map[string]Service{
-		"tcp://10.0.100.1:80": web(), "udp://10.0.100.1:53": dns(), "protocol-132://10.0.100.1:80": {VIP: web().VIP, Protocol: 132},
+		"tcp://10.0.100.1:80": web(), "udp://10.0.100.1:53": dns(), "sctp://10.0.100.1:80": {VIP: web().VIP, Protocol: 132},
+		"udp-lite://10.0.100.1:80": {VIP: web().VIP, Protocol: 136}, "dccp://10.0.100.1:80": {VIP: web().VIP, Protocol: 33},
+		"protocol-47://10.0.100.1:80": {VIP: web().VIP, Protocol: 47},
 	} {
 		if s.String() != want {
 			t.Errorf("got %s, want %s", s, want)

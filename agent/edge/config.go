@@ -38,7 +38,7 @@ type Config struct {
 type ServiceConfig struct {
 	VIP       netip.Addr    // IPv4 or IPv6
 	Port      uint16        // 1-65535
-	Protocol  wire.Protocol // wire.ProtocolTCP or wire.ProtocolUDP
+	Protocol  wire.Protocol // one of those with ports
 	Pool      wire.PoolHandle
 	Mode      maps.Mode      // how packets reach the elements
 	GUEPort   uint16         // maps.GUE: the UDP port at the elements, 1-65535; 0: maps.GUEPort

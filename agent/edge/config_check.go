@@ -44,7 +44,7 @@ func (c *Config) missing() (faults []config.Fault) {
 		at := fmt.Sprintf("services[%d]", i)
 		need(s.VIP.IsValid(), at+".vip", "is missing")
 		need(s.Port != 0, at+".port", "is missing")
-		need(s.Protocol != 0, at+".protocol", "is missing: tcp or udp")
+		need(s.Protocol != 0, at+".protocol", "is missing: tcp, udp, sctp, udp-lite or dccp")
 		need(s.Pool != "", at+".pool", "is missing")
 	}
 	return faults

@@ -16,7 +16,7 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"unknown key at the top", "", "service: []",
 			[]string{"edge.yaml:14: service: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, selection, services, tunnel_source"}},
 		{"unknown key inside", "protocol: tcp", "protcol: tcp", []string{
-			"edge.yaml:10: services[0].protocol: is missing: tcp or udp",
+			"edge.yaml:10: services[0].protocol: is missing: tcp, udp, sctp, udp-lite or dccp",
 			"edge.yaml:12: services[0].protcol: unknown key; known here: affinity, allow, deny, drain_time, fragments, gue_port, mode, on_loss, pool, port, protocol, slots, spread, vip"}},
 		{"unknown key in a flow mapping", "", "flows: {maximum: 1}",
 			[]string{"edge.yaml:14: flows.maximum: unknown key; known here: closing, max, tcp_idle, udp_idle"}},
@@ -54,7 +54,7 @@ func TestLoadConfigFaults(t *testing.T) {
 			`edge.yaml:7: registrar.grants[0].addresses[0]: "10.0.11.2/24" has bits beyond its length; the prefix is 10.0.11.0/24, the address 10.0.11.2`}},
 		{"no prefix", "10.0.11.2/32", "10.0.11.2/33", []string{
 			`edge.yaml:7: registrar.grants[0].addresses[0]: "10.0.11.2/33" is not an address or prefix, such as 10.0.11.2 or 10.0.11.0/24`}},
-		{"protocol", "protocol: tcp", "protocol: sctp", []string{`edge.yaml:12: services[0].protocol: "sctp" is not a protocol that can be served: tcp or udp`}},
+		{"protocol", "protocol: tcp", "protocol: opaque", []string{`edge.yaml:12: services[0].protocol: "opaque" is not a protocol that can be served: tcp, udp, sctp, udp-lite or dccp`}},
 		{"mode", "protocol: tcp", "protocol: tcp\n    mode: magic", []string{`edge.yaml:13: services[0].mode: "magic" is not a way to forward: nat, dsr, ipip or gue`}},
 		{"fragments", "protocol: tcp", "protocol: tcp\n    fragments: keep", []string{`edge.yaml:13: services[0].fragments: "keep" is not something to do with fragments: forward or drop`}},
 		{"log level", "", "log_level: loud", []string{`edge.yaml:14: log_level: "loud" is not a log level: debug, info, warn or error`}},
@@ -151,7 +151,7 @@ func TestLoadConfigFaultsOfWholeFiles(t *testing.T) {
 			"edge.yaml:5: registrar.grants[0].pools: is missing: the pools that this identity may serve",
 			"edge.yaml:8: services[0].vip: is missing",
 			"edge.yaml:8: services[0].port: is missing",
-			"edge.yaml:8: services[0].protocol: is missing: tcp or udp",
+			"edge.yaml:8: services[0].protocol: is missing: tcp, udp, sctp, udp-lite or dccp",
 			"edge.yaml:8: services[0].pool: is missing"}},
 		{"many faults at once, in the order of the file",
 			strings.NewReplacer(":3864", "", "front0", "eth7", "port: 80", "port: 0", "pool: web", "pool: dns").Replace(minimal) + "recovery: soon\n",

@@ -49,9 +49,10 @@ func (d decoder) config(c *Config) config.Parser {
 
 func (d decoder) service(s *ServiceConfig) config.Parser {
 	return d.Object(map[string]config.Parser{
-		"vip":        config.Scalar(d.Decoder, &s.VIP, parseVIP),
-		"port":       config.Number(d.Decoder, &s.Port, 1, math.MaxUint16),
-		"protocol":   config.OneOf(d.Decoder, &s.Protocol, "a protocol that can be served", wire.ProtocolTCP, wire.ProtocolUDP),
+		"vip":  config.Scalar(d.Decoder, &s.VIP, parseVIP),
+		"port": config.Number(d.Decoder, &s.Port, 1, math.MaxUint16),
+		"protocol": config.OneOf(d.Decoder, &s.Protocol, "a protocol that can be served",
+			wire.ProtocolTCP, wire.ProtocolUDP, wire.ProtocolSCTP, wire.ProtocolUDPLite, wire.ProtocolDCCP),
 		"pool":       d.Pool(&s.Pool),
 		"mode":       config.OneOf(d.Decoder, &s.Mode, "a way to forward", maps.NAT, maps.DSR, maps.IPIP, maps.GUE),
 		"gue_port":   config.Number(d.Decoder, &s.GUEPort, 1, math.MaxUint16),

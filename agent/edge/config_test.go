@@ -136,6 +136,15 @@ func TestLoadConfigTakesEveryKey(t *testing.T) {
 	}
 }
 
+func TestLoadConfigTakesEveryTransport(t *testing.T) {
+	for _, want := range []wire.Protocol{wire.ProtocolTCP, wire.ProtocolUDP, wire.ProtocolSCTP, wire.ProtocolUDPLite, wire.ProtocolDCCP} {
+		got, _, err := load(t, strings.Replace(minimal, "protocol: tcp", "protocol: "+want.String(), 1))
+		if err != nil || got.Services[0].Protocol != want {
+			t.Errorf("%s: %+v, %v", want, got.Services, err)
+		}
+	}
+}
+
 func TestLoadConfigDefaults(t *testing.T) {
 	got, folder, err := load(t, minimal)
 	if err != nil {

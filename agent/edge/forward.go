@@ -27,15 +27,22 @@ func (c ServiceConfig) drainTime() time.Duration {
 	return cmp.Or(c.DrainTime, DefaultDrainTime)
 }
 
+// protocolNumber is that of IP for a transport of RSerPool's; 0: it has no ports.
+func protocolNumber(p wire.Protocol) uint8 {
+	return map[wire.Protocol]uint8{
+		wire.ProtocolTCP: maps.TCP, wire.ProtocolUDP: maps.UDP, wire.ProtocolSCTP: maps.SCTP,
+		wire.ProtocolUDPLite: maps.UDPLite, wire.ProtocolDCCP: maps.DCCP,
+	}[p]
+}
+
 // place is where a pool's element takes this service's packets; reason says why it cannot, in words
 // for people. In tunnels any address will do, the service's family is preferred.
 func (s *service) place(m *handlespace.Element) (at netip.AddrPort, reason string) {
-	protocols := map[uint8]wire.Protocol{maps.TCP: wire.ProtocolTCP, maps.UDP: wire.ProtocolUDP}
 	mode, family := s.options.Mode, "IPv6"
 	if s.VIP.Addr().Is4() {
 		family = "IPv4"
 	}
-	if m.User.Protocol != protocols[s.Protocol] {
+	if protocolNumber(m.User.Protocol) != s.Protocol {
 		return at, fmt.Sprintf("it serves %s", m.User.Protocol)
 	}
 	if mode.KeepsPort() && m.User.Port != s.VIP.Port() {

@@ -58,6 +58,33 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// An element serves the services of its transport alone, and all of those that have ports.
+func TestPlaceByTransport(t *testing.T) {
+	numbers := map[wire.Protocol]uint8{
+		wire.ProtocolTCP: 6, wire.ProtocolUDP: 17, wire.ProtocolDCCP: 33, wire.ProtocolSCTP: 132, wire.ProtocolUDPLite: 136, wire.ProtocolOpaque: 0,
+	}
+	for of, number := range numbers {
+		m := &handlespace.Element{}
+		m.User = wire.Transport{Protocol: of, Port: 80, Addrs: []netip.Addr{netip.MustParseAddr("10.0.20.1")}}
+		for by, other := range numbers {
+			if by == wire.ProtocolOpaque {
+				continue
+			}
+			s := &service{Service: ServiceConfig{VIP: netip.MustParseAddr("10.0.100.1"), Port: 80, Protocol: by}.endpoint()}
+			if s.Protocol != other {
+				t.Errorf("%s is protocol %d, want %d", by, s.Protocol, other)
+			}
+			want := ""
+			if number != other {
+				want = "it serves " + of.String()
+			}
+			if _, got := s.place(m); got != want {
+				t.Errorf("%s by %s: %q, want %q", of, s.Service, got, want)
+			}
+		}
+	}
+}
+
 // Whoever wonders why an element gets nothing finds it in the log, once.
 func TestUnfitElementsAreNamedOnce(t *testing.T) {
 	var log bytes.Buffer

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/weir-lb/weir/maps"
-	"github.com/weir-lb/weir/registrar/wire"
 )
 
 // take puts a new configuration into effect. The keys come first: of all that it needs, their file
@@ -68,9 +67,5 @@ func needsRestart(old, new Config) (names []string) {
 
 // endpoint is the service as the kernel knows it.
 func (c ServiceConfig) endpoint() maps.Service {
-	protocol := maps.TCP
-	if c.Protocol == wire.ProtocolUDP {
-		protocol = maps.UDP
-	}
-	return maps.Service{VIP: netip.AddrPortFrom(c.VIP, c.Port), Protocol: protocol}
+	return maps.Service{VIP: netip.AddrPortFrom(c.VIP, c.Port), Protocol: protocolNumber(c.Protocol)}
 }

@@ -41,7 +41,7 @@ func exampleStatus() Status {
 			{"guard_global_spent", "drop", "the budgets of newcomers and challenges are spent", 500123, 27006642},
 			{"guard_not_tcp", "drop", "another protocol at the registrar's port", 3, 1536},
 			{"steer_forward", "redirect", "to the flow's element", 123456789, 98765432100},
-			{"steer_stray", "drop", "RST that belongs to no flow", 0, 0},
+			{"steer_stray", "drop", "RST, ABORT or Reset that belongs to no flow", 0, 0},
 		},
 		Tallies:   []TallyStatus{{"flow_evicted", "a flow that was only opening gave its entry to a new one", 17}},
 		Registrar: exampleStats(),

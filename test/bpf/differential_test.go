@@ -85,6 +85,7 @@ func newWorld(f *fixture, o maps.Options, known bool) *world {
 		w.services[place{addrPort(n.vip2), packet.TCP}] = ""
 		for service, p := range map[maps.Service]packet.Packet{
 			n.web: tcp(n.client, n.vip, syn, ""), n.dns: packet.NewUDP(n.client, n.vipDNS, nil), n.lite: udpLite(n.client, n.vipDNS, 0, ""),
+			n.sctp: initOf(n.client, n.vipDNS), n.dccp: dccpOf(n.client, n.vipDNS, packet.DCCPRequest, ""),
 		} {
 			at := resolver
 			if p.Protocol == packet.TCP {
@@ -146,6 +147,9 @@ func seedPackets(n family) []packet.Packet {
 		part(segment, true, 0), part(segment, true, 8), part(datagram, false, 8), part(tcp(n.client, n.host, ack, "12345678"), true, 0),
 		tcp(n.client, n.registrar, syn, ""), tcp(n.client, n.registrar, ack, "data"), packet.NewUDP(n.client, n.registrar, []byte("query")),
 		tcp(n.client, n.host, syn, ""), packet.NewSCTP(n.client, n.vip, 7, packet.Init(7)), packet.New(packet.DCCP, n.client, n.vip),
+		initOf(n.client, n.vipDNS), chunks(n.other, n.vipDNS, serverTag, packet.ChunkData), chunks(n.client, n.vipDNS, serverTag, packet.ChunkAbort),
+		chunks(n.resolver, n.client, clientTag, packet.ChunkData), part(chunks(n.client, n.vipDNS, serverTag, packet.ChunkData), true, 0),
+		dccpOf(n.client, n.vipDNS, packet.DCCPData, "data"), dccpOf(n.other, n.vipDNS, packet.DCCPReset, ""), dccpOf(n.resolver, n.client, packet.DCCPResponse, ""),
 		packet.NewICMP(addrPort(n.client).Addr().String(), addrPort(n.vip).Addr().String(), map[string]uint8{"IPv4": 8, "IPv6": 128}[n.name], 0),
 	}
 	if n.name == "IPv4" {

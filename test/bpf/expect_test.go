@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"net/netip"
 	"strings"
@@ -137,6 +138,9 @@ func (w *world) carried(frame []byte, s sight, source bool, to netip.AddrPort, v
 	if source {
 		e.carried, next = "cl", hardware(routerMAC)
 	}
+	if w.options.Mode == maps.NAT && s.protocol == packet.SCTP && s.first && to.Port() != map[bool]uint16{false: s.dst.Port(), true: s.src.Port()}[source] {
+		return expectation{verdict: "steer_fragment", homeless: e.homeless}
+	}
 	copy(out[0:], next)
 	copy(out[6:], w.macs[e.carried])
 	switch w.options.Mode {
@@ -175,6 +179,11 @@ func rewrite(out []byte, s sight, source bool, to netip.AddrPort) {
 		}
 	}
 	before, oldPort, newPort := append([]byte(nil), address...), append([]byte(nil), port...), binary.BigEndian.AppendUint16(nil, to.Port())
+	if s.protocol == packet.SCTP { // as wrong as it was
+		off := binary.LittleEndian.Uint32(transport[8:]) ^ crcOf(transport[:s.end-s.l4])
+		copy(port, newPort)
+		binary.LittleEndian.PutUint32(transport[8:], off^crcOf(transport[:s.end-s.l4]))
+	}
 	copy(address, to.Addr().AsSlice())
 	copy(port, newPort)
 	if !s.v6 {
@@ -185,13 +194,21 @@ func rewrite(out []byte, s sight, source bool, to netip.AddrPort) {
 	if s.protocol == packet.TCP {
 		check = transport[16:18]
 	}
-	if s.protocol != packet.TCP && check[0] == 0 && check[1] == 0 {
+	datagram := s.protocol == packet.UDP || s.protocol == packet.UDPLite
+	if s.protocol == packet.SCTP || datagram && check[0] == 0 && check[1] == 0 {
 		return
 	}
 	adjust(check, append(before, oldPort...), append(to.Addr().AsSlice(), newPort...))
-	if s.protocol != packet.TCP && check[0] == 0 && check[1] == 0 {
+	if datagram && check[0] == 0 && check[1] == 0 {
 		check[0], check[1] = 0xff, 0xff
 	}
+}
+
+// crcOf is the checksum that an SCTP packet has to have (RFC 9260 6.8).
+func crcOf(transport []byte) uint32 {
+	zeroed := bytes.Clone(transport)
+	clear(zeroed[8:12])
+	return crc32.Checksum(zeroed, crc32.MakeTable(crc32.Castagnoli))
 }
 
 // adjust makes a checksum as wrong as it was, after a change of what it covers: the sum over both is the same.

@@ -21,19 +21,20 @@ type family struct {
 	elsewhere, nowhere   string // elements behind an interface that is not ours, and without a route
 	registrar            string
 	web, web2, dns, lite maps.Service
-	headers              int // bytes of IP and TCP headers without options
-	smallest             int // the MTU of narrow
+	sctp, dccp           maps.Service // at vipDNS
+	headers              int          // bytes of IP and TCP headers without options
+	smallest             int          // the MTU of narrow
 }
 
 func families() []family {
 	return []family{{
 		name: "IPv4", client: client, other: "10.64.0.1:40001", vip: vip, vip2: vip2, vipDNS: vipDNS, element1: element1, element2: element2,
 		resolver: "10.0.20.3:5353", host: "10.0.20.1:80", silent: "10.0.20.99:80", narrow: "10.0.20.50:80", elsewhere: "10.0.30.1:80",
-		nowhere: "10.200.0.1:80", registrar: registrar, web: web(), web2: web2(), dns: dns(), lite: lite(), headers: 40, smallest: 600,
+		nowhere: "10.200.0.1:80", registrar: registrar, web: web(), web2: web2(), dns: dns(), lite: lite(), sctp: sctp(), dccp: dccp(), headers: 40, smallest: 600,
 	}, {
 		name: "IPv6", client: client6, other: "[fd64::1]:40001", vip: vip6, vip2: vip62, vipDNS: vipDNS6, element1: element6, element2: element62,
 		resolver: "[fd20::3]:5353", host: "[fd20::1]:80", silent: "[fd20::99]:80", narrow: "[fd20::50]:80", elsewhere: "[fd30::1]:80",
-		nowhere: "[fd99::1]:80", registrar: registrar6, web: web6(), web2: web62(), dns: dns6(), lite: lite6(), headers: 60, smallest: 1280,
+		nowhere: "[fd99::1]:80", registrar: registrar6, web: web6(), web2: web62(), dns: dns6(), lite: lite6(), sctp: sctp6(), dccp: dccp6(), headers: 60, smallest: 1280,
 	}}
 }
 
@@ -50,6 +51,8 @@ func (f *fixture) serve(n family) {
 	f.pool(n.web, n.element1)
 	f.pool(n.dns, n.resolver)
 	f.pool(n.lite, n.resolver)
+	f.pool(n.sctp, n.resolver)
+	f.pool(n.dccp, n.resolver)
 }
 
 // inBothWays runs a test when the kernel is asked for next hops, and when the agent has said them.
@@ -63,7 +66,7 @@ func (f *fixture) inBothWays(t *testing.T, n family, test func(f *fixture)) {
 		sub := *f
 		sub.TB = t
 		sub.forget()
-		for _, s := range []maps.Service{n.web, n.dns, n.lite} {
+		for _, s := range []maps.Service{n.web, n.dns, n.lite, n.sctp, n.dccp} {
 			sub.hops(s)
 		}
 		test(&sub)

@@ -59,6 +59,10 @@ func services() []maps.Service {
 		{VIP: addrPort(vipDNS6), Protocol: maps.UDP},
 		{VIP: addrPort(vipDNS), Protocol: packet.UDPLite},
 		{VIP: addrPort(vipDNS6), Protocol: packet.UDPLite},
+		{VIP: addrPort(vipDNS), Protocol: packet.SCTP},
+		{VIP: addrPort(vipDNS6), Protocol: packet.SCTP},
+		{VIP: addrPort(vipDNS), Protocol: packet.DCCP},
+		{VIP: addrPort(vipDNS6), Protocol: packet.DCCP},
 	}
 }
 
@@ -70,6 +74,10 @@ func web62() maps.Service { return services()[4] }
 func dns6() maps.Service  { return services()[5] }
 func lite() maps.Service  { return services()[6] }
 func lite6() maps.Service { return services()[7] }
+func sctp() maps.Service  { return services()[8] }
+func sctp6() maps.Service { return services()[9] }
+func dccp() maps.Service  { return services()[10] }
+func dccp6() maps.Service { return services()[11] }
 
 // wire makes the gateway with its links.
 func (f *fixture) wire(network *lab.Lab) {

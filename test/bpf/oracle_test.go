@@ -217,6 +217,19 @@ func (s sight) transport(frame []byte) sight {
 		if n := int(binary.BigEndian.Uint16(append(rest[4:len(rest):len(rest)], 0, 0))); s.whole && n != 0 {
 			s.whole = n >= 8 && (n <= len(rest) || s.first)
 		}
+	case packet.SCTP:
+		s.whole = len(rest) >= 12
+		if len(rest) >= 16 && (rest[12] == packet.ChunkAbort || rest[12] == packet.ChunkShutdownDone) {
+			s.flags = packet.RST
+		}
+	case packet.DCCP:
+		if least := 12; len(rest) >= least {
+			if rest[8]&1 != 0 {
+				least = 16
+			}
+			s.whole = int(rest[4])*4 >= least && int(rest[4])*4 <= len(rest)
+			s.flags = map[bool]packet.Flags{true: packet.RST}[rest[8]>>1&15 == packet.DCCPReset]
+		}
 	}
 	s.whole = s.whole && !s.routed
 	return s

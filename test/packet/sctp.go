@@ -23,8 +23,10 @@ const (
 	ChunkHeartbeatAck = uint8(5)
 	ChunkAbort        = uint8(6)
 	ChunkShutdown     = uint8(7)
+	ChunkShutdownAck  = uint8(8)
 	ChunkCookieEcho   = uint8(10)
 	ChunkCookieAck    = uint8(11)
+	ChunkShutdownDone = uint8(14) // SHUTDOWN COMPLETE
 )
 
 // NewSCTP is an SCTP packet.
@@ -44,6 +46,13 @@ func Init(tag uint32, parameters ...byte) Chunk {
 	value = binary.BigEndian.AppendUint32(value, 65536) // a_rwnd
 	value = append(value, 0, 10, 0, 10, 0, 0, 0, 1)     // streams out and in, initial TSN
 	return Chunk{Type: ChunkInit, Value: append(value, parameters...)}
+}
+
+// InitAck is the INIT ACK chunk (RFC 9260 3.3.3), which is made like an INIT.
+func InitAck(tag uint32, parameters ...byte) Chunk {
+	c := Init(tag, parameters...)
+	c.Type = ChunkInitAck
+	return c
 }
 
 // Bytes are the chunk's, padded.

@@ -108,6 +108,8 @@ const (
 	DCCPResponse = uint8(1)
 	DCCPData     = uint8(2)
 	DCCPAck      = uint8(3)
+	DCCPCloseReq = uint8(5)
+	DCCPClose    = uint8(6)
 	DCCPReset    = uint8(7)
 )
 
