@@ -62,7 +62,7 @@ const (
 func TestDrainedUntilUndrained(t *testing.T) {
 	restart := func(k *kernel) { // of the gateway: what it knows is what lies in the rows
 		k.pools, k.services = map[wire.PoolHandle]change{}, nil
-		must(k.t, k.configure(configured("10.0.100.1"), k.world.now))
+		must(k.t, k.configure(configured("10.0.100.1"), k.now))
 	}
 	gone := func(k *kernel) {
 		k.leave(1, handlespace.Deregistered)
@@ -76,7 +76,7 @@ func TestDrainedUntilUndrained(t *testing.T) {
 	}{
 		{"from now on", func(*kernel) {}, "1@" + first + " away drained"},
 		{"it registers again", func(k *kernel) { k.register(1, first) }, "1@" + first + " away drained"},
-		{"a reload", func(k *kernel) { must(k.t, k.configure(configured("10.0.100.1"), k.world.now)) }, "1@" + first + " away drained"},
+		{"a reload", func(k *kernel) { must(k.t, k.configure(configured("10.0.100.1"), k.now)) }, "1@" + first + " away drained"},
 		{"a restart", restart, "1@" + first + " away drained"},
 		{"a restart, and it registers again", func(k *kernel) { restart(k); k.register(1, first) }, "1@" + first + " away drained"},
 		{"it leaves, and its row is kept", gone, "1@" + first + " draining drained"},
@@ -134,7 +134,7 @@ func TestDrainIsOfThePool(t *testing.T) {
 	k.register(1, first)
 	k.register(2, second)
 	k.say("0x1", drained(true))
-	must(t, k.configure(configured("10.0.100.2", "10.0.100.1"), k.world.now))
+	must(t, k.configure(configured("10.0.100.2", "10.0.100.1"), k.now))
 	k.wants("added", "1@"+first+" away drained", "2@"+second+" active")
 	done := k.say("0x1", drained(false))
 	if len(done.Elements) != 2 || done.Elements[0].Service == done.Elements[1].Service {
@@ -185,7 +185,7 @@ func TestOrderedWeight(t *testing.T) {
 	k.world.register("pe-1", 1, first, 9)
 	k.follow(nil)
 	k.wants("registered again", "1@"+first+" active weight 3", "2@"+second+" active")
-	must(t, k.configure(configured("10.0.100.1"), k.world.now))
+	must(t, k.configure(configured("10.0.100.1"), k.now))
 	k.wants("after a reload", "1@"+first+" active weight 3", "2@"+second+" active")
 	k.say("pe-1", byPolicy)
 	if got := k.status()[0].Elements[0]; got.Weight != 9 || got.Weighed {

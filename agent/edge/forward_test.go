@@ -89,10 +89,10 @@ func TestPlaceByTransport(t *testing.T) {
 func TestUnfitElementsAreNamedOnce(t *testing.T) {
 	var log bytes.Buffer
 	k := newKernel(t)
-	k.reconciler.log = slog.New(slog.NewTextHandler(&log, nil))
+	k.log = slog.New(slog.NewTextHandler(&log, nil))
 	cfg := configured("10.0.100.1")
 	cfg.Services[0].Mode = maps.DSR
-	must(t, k.configure(cfg, k.world.now))
+	must(t, k.configure(cfg, k.now))
 	k.register(1, "10.0.11.2:80")
 	k.register(2, "10.0.11.3:8080")
 	k.register(3, "10.0.11.4:80")
@@ -116,7 +116,7 @@ func TestTunnelSources(t *testing.T) {
 	far, err := network.Node("far")
 	must(t, err)
 	must(t, network.Link(lab.End{Node: host, Name: "be", Addr: netip.MustParsePrefix("10.0.20.254/24")}, lab.End{Node: far, Name: "be"}))
-	tun := &k.reconciler.tunnels
+	tun := &k.tunnels
 	reach := func(elements ...string) (err error) {
 		var list []maps.Element
 		for _, e := range elements {

@@ -96,10 +96,10 @@ func TestDrainAfterARestart(t *testing.T) {
 func lossy(t *testing.T, on maps.OnLoss) (*kernel, *bytes.Buffer, Config) {
 	var log bytes.Buffer
 	k := newKernel(t)
-	k.reconciler.log = slog.New(slog.NewTextHandler(&log, nil))
+	k.log = slog.New(slog.NewTextHandler(&log, nil))
 	cfg := configured("10.0.100.1")
 	cfg.Services[0].OnLoss = on
-	must(t, k.configure(cfg, k.world.now))
+	must(t, k.configure(cfg, k.now))
 	return k, &log, cfg
 }
 
@@ -110,22 +110,22 @@ func TestDrainOverAReload(t *testing.T) {
 	k.flow(5, 1)
 	k.leave(1, handlespace.Lost)
 	k.wants("lost", "1@"+first+" draining")
-	if e := k.status()[0].Elements[0]; e.Until == nil || !e.Until.Equal(k.world.now.Add(DefaultDrainTime)) || e.State != StateDraining {
+	if e := k.status()[0].Elements[0]; e.Until == nil || !e.Until.Equal(k.now.Add(DefaultDrainTime)) || e.State != StateDraining {
 		t.Errorf("%+v, want it draining for %s", e, DefaultDrainTime)
 	}
 	for range 3 {
 		k.passes(DefaultDrainTime / 4)
-		must(t, k.configure(cfg, k.world.now))
+		must(t, k.configure(cfg, k.now))
 	}
 	k.wants("shortly before", "1@"+first+" draining")
 	if !k.hasFlow(5) {
 		t.Error("the flow is gone before its time")
 	}
-	k.world.now = k.world.now.Add(DefaultDrainTime/4 + time.Second)
-	if due := k.deadline(); due.After(k.world.now) {
-		t.Errorf("it looks again at %v, and its time was over before %v", due, k.world.now)
+	k.now = k.now.Add(DefaultDrainTime/4 + time.Second)
+	if due := k.deadline(); due.After(k.now) {
+		t.Errorf("it looks again at %v, and its time was over before %v", due, k.now)
 	}
-	k.reconciler.tick(k.world.now)
+	k.reconciler.tick(k.now)
 	k.wants("afterwards", "1@"+first+" lost")
 	if n := strings.Count(log.String(), `msg="an element is lost"`); n != 1 {
 		t.Errorf("%d events that an element is lost in\n%s", n, log)
@@ -140,22 +140,22 @@ func TestLossIsSaidOnce(t *testing.T) {
 		t.Run(on.String(), func(t *testing.T) {
 			k, log, cfg := lossy(t, on)
 			cfg.Services[0].VIP = netip.MustParseAddr("2001:db8:100::1")
-			must(t, k.configure(cfg, k.world.now))
+			must(t, k.configure(cfg, k.now))
 			gateway, _ := pair(t, netip.MustParsePrefix("2001:db8:9::1/64"), netip.MustParsePrefix("2001:db8:9::2/64"))
 			must(t, gateway.Do(func() (err error) { // where its sockets stay
-				k.reconciler.teller, err = newTeller()
+				k.teller, err = newTeller()
 				return err
 			}))
-			t.Cleanup(func() { must(t, k.reconciler.teller.Close()) })
+			t.Cleanup(func() { must(t, k.teller.Close()) })
 			k.register(1, at)
 			row := k.steering.Rows(k.services[0].Service)[0].Index
 			k.established(client, row)
 			k.passes(time.Second) // counts the flows
 			k.leave(1, handlespace.Lost)
 			for range 5 { // as often as clients are asked, and reloads
-				k.world.now = k.world.now.Add(500 * time.Millisecond)
-				k.reconciler.tick(k.world.now)
-				must(t, k.configure(cfg, k.world.now))
+				k.now = k.now.Add(500 * time.Millisecond)
+				k.reconciler.tick(k.now)
+				must(t, k.configure(cfg, k.now))
 			}
 			asked := map[maps.OnLoss]uint64{maps.ResetFlows: 1, maps.MigrateFlows: 0}[on]
 			want := fmt.Sprintf(`msg="an element is lost" service=tcp://[2001:db8:100::1]:80 pool=web element=0x00000001 identity=pe-1 address=%s`+

@@ -42,7 +42,7 @@ func newKernel(t *testing.T) *kernel {
 		Tick *ebpf.Program `ebpf:"tick"`
 	}
 	must(t, spec.LoadAndAssign(&o, nil))
-	t.Cleanup(func() { o.WeirMaps.Close(); o.Tick.Close() })
+	t.Cleanup(func() { o.Close(); o.Tick.Close() })
 	clock := maps.NewClock(250, o.Tick)
 	must(t, maps.WriteParameters(&o.WeirMaps, clock, maps.Limits{}, maps.Timeouts{
 		TCP: time.Hour, Opening: time.Hour, Closing: time.Hour, UDP: time.Hour}))
@@ -50,7 +50,7 @@ func newKernel(t *testing.T) *kernel {
 	must(t, err)
 	t.Cleanup(func() { must(t, flows.Close()) })
 	k := &kernel{newWorld(t), newReconciler(&o.WeirMaps, flows, newInbox(), nil, slog.New(slog.DiscardHandler)), &o.WeirMaps, o.Tick}
-	must(t, k.configure(configured("10.0.100.1"), k.world.now))
+	must(t, k.configure(configured("10.0.100.1"), k.now))
 	t.Cleanup(func() { must(t, k.close()) })
 	return k
 }
@@ -90,13 +90,13 @@ func (k *kernel) follow(departed []handlespace.Departure) {
 		p = k.space.Gone(testPool)
 	}
 	k.inbox.PoolChanged(p, departed)
-	k.takeChanges(k.world.now)
+	k.takeChanges(k.now)
 }
 
 // passes lets time pass, and sweeps.
 func (k *kernel) passes(d time.Duration) {
-	k.world.now = k.world.now.Add(d)
-	k.sweep(k.world.now)
+	k.now = k.now.Add(d)
+	k.sweep(k.now)
 }
 
 // flow puts a flow into a bucket, or takes it out with row 0. It is only opening, so that there is no
@@ -140,7 +140,7 @@ func TestRowStaysWhileFlowsNameIt(t *testing.T) {
 	k.leave(1, handlespace.Deregistered)
 	k.passes(2 * closing)
 	k.wantRow("10.0.11.1:80", 1)
-	must(t, k.configure(configured("10.0.100.1"), k.world.now)) // a reload
+	must(t, k.configure(configured("10.0.100.1"), k.now)) // a reload
 	k.wantRow("10.0.11.1:80", 1)
 	k.passes(2 * closing)
 	k.wantRow("10.0.11.1:80", 1)
@@ -169,7 +169,7 @@ func TestRowOfLostElement(t *testing.T) {
 	if !k.hasFlow(5) {
 		t.Fatal("the flow ended before the sweep that looks for it")
 	}
-	must(t, k.configure(configured("10.0.100.1"), k.world.now)) // a reload knows of the row, too
+	must(t, k.configure(configured("10.0.100.1"), k.now)) // a reload knows of the row, too
 	k.register(4, "10.0.11.4:80")
 	k.wantRow("10.0.11.4:80", 4)
 	k.passes(time.Second)
@@ -182,10 +182,10 @@ func TestRowOfLostElement(t *testing.T) {
 
 func TestServiceThatIsNoLongerConfigured(t *testing.T) {
 	k := newKernel(t)
-	must(t, k.configure(configured("10.0.100.1", "2001:db8::1"), k.world.now))
+	must(t, k.configure(configured("10.0.100.1", "2001:db8::1"), k.now))
 	k.register(1, "10.0.11.1:80")
 	k.flow(5, 1)
-	must(t, k.configure(configured("2001:db8::1"), k.world.now))
+	must(t, k.configure(configured("2001:db8::1"), k.now))
 	k.wantRow("10.0.11.1:80", 0)
 	k.passes(time.Second)
 	if k.hasFlow(5) {
@@ -199,7 +199,7 @@ func TestReloadThatFails(t *testing.T) {
 	k.register(1, "10.0.11.1:80")
 	k.flow(5, 1)
 	tooMany := configured("10.0.100.1", "10.0.100.2", "10.0.100.3", "10.0.100.4")
-	if err := k.configure(tooMany, k.world.now); err == nil {
+	if err := k.configure(tooMany, k.now); err == nil {
 		t.Fatal("four services in three rows")
 	}
 	k.wantRow("10.0.11.1:80", 1)
@@ -209,6 +209,6 @@ func TestReloadThatFails(t *testing.T) {
 	if got := k.status(); len(got) != 1 || len(got[0].Elements) != 2 || got[0].Flows != 1 {
 		t.Errorf("status %+v, want one service with two elements and a flow", got)
 	}
-	must(t, k.configure(configured("10.0.100.1", "10.0.100.2"), k.world.now))
+	must(t, k.configure(configured("10.0.100.1", "10.0.100.2"), k.now))
 	k.wantRow("10.0.11.1:80", 1)
 }

@@ -70,10 +70,10 @@ func TestHopsReachTheRows(t *testing.T) {
 	if want := []netip.Addr{addr(at).Addr()}; !slices.Equal(o.followed, want) {
 		t.Errorf("%v is followed, want %v", o.followed, want)
 	}
-	k.renewHops(k.world.now)
+	k.renewHops(k.now)
 	k.wantHop("before anything is known", at, 0, false)
-	o.says(k.world.now, at, 1)
-	k.renewHops(k.world.now)
+	o.says(k.now, at, 1)
+	k.renewHops(k.now)
 	k.wantHop("when it is known", at, 1, true)
 	if got := k.status()[0].Elements[0].NextHop; got != "back0 02:00:00:00:00:01" {
 		t.Errorf("the status has %q", got)
@@ -81,21 +81,21 @@ func TestHopsReachTheRows(t *testing.T) {
 	k.register(1, at) // the row is written again
 	k.wantHop("after another registration", at, 1, true)
 
-	must(t, k.configure(configured("10.0.100.1", "10.0.100.2"), k.world.now))
-	k.renewHops(k.world.now)
+	must(t, k.configure(configured("10.0.100.1", "10.0.100.2"), k.now))
+	k.renewHops(k.now)
 	k.wantHop("after a reload", at, 1, true)
-	if k.configure(configured("10.0.100.1", "10.0.100.2", "10.0.100.3", "10.0.100.4", "10.0.100.5"), k.world.now) == nil {
+	if k.configure(configured("10.0.100.1", "10.0.100.2", "10.0.100.3", "10.0.100.4", "10.0.100.5"), k.now) == nil {
 		t.Fatal("there is room for more services than there is")
 	}
-	k.renewHops(k.world.now)
+	k.renewHops(k.now)
 	k.wantHop("after a reload that failed", at, 1, true)
 
-	o.says(k.world.now, at, 2)
-	o.right = k.world.now.Add(-rightFor - time.Second)
-	k.renewHops(k.world.now)
+	o.says(k.now, at, 2)
+	o.right = k.now.Add(-rightFor - time.Second)
+	k.renewHops(k.now)
 	k.wantHop("when it is not known to be right", at, 2, false)
-	o.right = k.world.now
-	k.renewHops(k.world.now)
+	o.right = k.now
+	k.renewHops(k.now)
 	k.wantHop("when it is again", at, 2, true)
 	must(t, k.ways.close())
 	k.wantHop("at the end", at, 2, false)
@@ -104,25 +104,25 @@ func TestHopsReachTheRows(t *testing.T) {
 // The heartbeat comes every second, whatever else there is to do, and none comes without a finder.
 func TestHeartbeat(t *testing.T) {
 	k, o := newWays(t)
-	o.says(k.world.now, "10.0.11.1:80", 1)
+	o.says(k.now, "10.0.11.1:80", 1)
 	k.sweepEvery = time.Hour
-	k.swept = k.world.now
+	k.swept = k.now
 	k.tickAt(0)
-	if next := k.deadline(); !next.Equal(k.world.now.Add(renewEvery)) {
-		t.Errorf("the next is due at %v, want %v", next, k.world.now.Add(renewEvery))
+	if next := k.deadline(); !next.Equal(k.now.Add(renewEvery)) {
+		t.Errorf("the next is due at %v, want %v", next, k.now.Add(renewEvery))
 	}
 	k.tickAt(renewEvery)
-	if !k.ways.renewed.Equal(k.world.now) {
-		t.Errorf("renewed at %v, want %v", k.ways.renewed, k.world.now)
+	if !k.ways.renewed.Equal(k.now) {
+		t.Errorf("renewed at %v, want %v", k.ways.renewed, k.now)
 	}
 	k.ways = ways{}
-	if next := k.deadline(); next.Before(k.world.now.Add(time.Minute)) {
+	if next := k.deadline(); next.Before(k.now.Add(time.Minute)) {
 		t.Errorf("without a finder the next is due at %v", next)
 	}
 }
 
 // tickAt lets time pass, and does what is due.
 func (k *kernel) tickAt(d time.Duration) {
-	k.world.now = k.world.now.Add(d)
-	k.reconciler.tick(k.world.now)
+	k.now = k.now.Add(d)
+	k.reconciler.tick(k.now)
 }

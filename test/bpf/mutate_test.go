@@ -33,7 +33,7 @@ func (f *fixture) cutOff(s spec) {
 		frames = append(frames, s.in[:length])
 	}
 	f.unharmed(s, frames, func(frame []byte, got outcome) {
-		if isIP && got.verdict != "malformed" && !(s.verdict == "unreadable" && got.verdict == s.verdict) {
+		if isIP && got.verdict != "malformed" && (s.verdict != "unreadable" || got.verdict != s.verdict) {
 			f.Errorf("%s, cut off at %d: %s, want malformed\n%x", s.name, len(frame), got.verdict, frame)
 		}
 	})

@@ -90,7 +90,7 @@ func (f *fixture) judge(got *outcome, bytes int, before, after []bpf.WeirCount) 
 		if n != 1 || size != uint64(bytes) {
 			f.Errorf("%s counted %d packets and %d bytes for one of %d bytes", got.verdict, n, size, bytes)
 		}
-		if shown := f.verdicts[i].Action; string(shown) != got.action.String() && !(shown == maps.Redirect && got.action == tx) {
+		if shown := f.verdicts[i].Action; string(shown) != got.action.String() && (shown != maps.Redirect || got.action != tx) {
 			f.Errorf("%s is shown as %s, but the program said %s", got.verdict, f.verdicts[i].Action, got.action)
 		}
 	}
