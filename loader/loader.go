@@ -56,9 +56,11 @@ func Load(cfg Config) (*Datapath, error) {
 		return nil, err
 	}
 	d := &Datapath{cfg: cfg, dir: versionDir(cfg.Dir, max(newest, 1)), fresh: newest == 0}
+	pins := pinsIn(d.dir)
 	err = d.load()
 	if !d.fresh && errors.Is(err, ebpf.ErrMapIncompatible) {
 		cfg.Log.Warn("the pinned maps do not fit this version or configuration: moving to new ones", "reason", err)
+		removeOtherPins(d.dir, pins) // maps that were made before the one that does not fit was met
 		err = d.loadNext()
 	}
 	if err != nil {

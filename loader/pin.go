@@ -105,3 +105,22 @@ func (d *Datapath) settle() error {
 	d.fresh = false
 	return nil
 }
+
+// pinsIn are the names of a version's maps; none if there is no such version.
+func pinsIn(dir string) map[string]bool {
+	entries, _ := os.ReadDir(dir)
+	names := map[string]bool{}
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	return names
+}
+
+// removeOtherPins leaves a version the maps that it had. What stays because it cannot be removed goes with the version.
+func removeOtherPins(dir string, had map[string]bool) {
+	for name := range pinsIn(dir) {
+		if !had[name] {
+			_ = os.Remove(filepath.Join(dir, name))
+		}
+	}
+}
