@@ -120,6 +120,16 @@ struct {
 	__type(value, struct fragment_bucket);
 } fragments SEC(".maps");
 
+/* Written when an association of SCTP begins, read when one is met at another address. Full: that of a bucket
+ * which was used longest ago gives way, and new addresses of its client choose like other clients. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ASSOCIATION_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct association_bucket);
+} associations SEC(".maps");
+
 /* Interfaces that take redirected packets, by ifindex; written by the agent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);

@@ -4,6 +4,7 @@
 #define WEIR_STEER_H
 
 #include "address.h"
+#include "association.h"
 #include "endpoint.h"
 #include "flow.h"
 #include "maps.h"
@@ -128,7 +129,14 @@ static __always_inline int takes_fragments(__u16 service)
 	return s && s->fragments == FRAGMENTS_FORWARD;
 }
 
-static __always_inline enum verdict steer_service(const struct parameters *set, const struct packet *p, struct plan *plan, __u16 service)
+/* Notes the tag of an association whose client has gone on after the INIT. */
+static __always_inline void note_association(const struct packet *p, __u64 word, __u8 state)
+{
+	if (p->protocol == IPPROTO_SCTP && WORD_STATE(word) <= FLOW_ANSWERED && state > WORD_STATE(word) && state <= FLOW_ESTABLISHED)
+		association_note(p, WORD_ELEMENT(word), 0);
+}
+
+static __always_inline enum verdict steer_service(struct xdp_md *ctx, const struct parameters *set, const struct packet *p, struct plan *plan, __u16 service)
 {
 	__u64 key = tuple_hash(set->tuple_key, &p->src, p->sport, p->protocol, is_v6(p));
 
@@ -142,10 +150,14 @@ static __always_inline enum verdict steer_service(const struct parameters *set, 
 		if (e->state < ELEMENT_DRAINING)
 			return steer_lost(p, plan, &f);
 		__u8 state = e->mode == MODE_NAT ? flow_after_client(p, WORD_STATE(f.word)) : flow_after_client_alone(p, &f, flow_tick());
+		note_association(p, f.word, state);
 		flow_heard(&f);
 		flow_become(&f, state);
 		return forward(plan, key, WORD_ELEMENT(f.word));
 	}
+	__u16 row = p->protocol == IPPROTO_SCTP ? association_join(ctx, p, key, service) : 0;
+	if (row)
+		return forward(plan, key, row);
 	return steer_new(p, plan, key, service);
 }
 
@@ -189,8 +201,13 @@ static __always_inline enum verdict steer_return(const struct parameters *set, c
 	if (!p->whole)
 		return VERDICT_NOT_OURS;
 	struct found f = flow_return(p, key);
-	if (!f.flow)
+	if (!f.flow) {
+		if (p->protocol == IPPROTO_SCTP && !p->fragment && (plan->row = association_answer(p, key)))
+			return VERDICT_STEER_RETURN;
 		return p->fragment ? VERDICT_FRAGMENT : VERDICT_NOT_OURS;
+	}
+	if (p->protocol == IPPROTO_SCTP && p->flags & SCTP_ACCEPTED)
+		association_note(p, WORD_ELEMENT(f.word), 1);
 	if (p->fragment && !takes_fragments(WORD_SERVICE(f.word)))
 		return VERDICT_STEER_FRAGMENT;
 	if (is_wrong_guess(p, f.word) && steer_again(p, key))

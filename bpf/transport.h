@@ -13,6 +13,8 @@
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
+#define SCTP_ACCEPTED 0x08 /* beside TCP's: the cookie was good */
+
 /* RFC 9260 3.1. */
 struct sctp_header {
 	__be16 source;
@@ -31,6 +33,7 @@ struct sctp_chunk {
 #define SCTP_INIT 1
 #define SCTP_INIT_ACK 2
 #define SCTP_ABORT 6
+#define SCTP_COOKIE_ACK 11
 #define SCTP_SHUTDOWN_COMPLETE 14
 
 /* RFC 4340 5.1: with 48 bits of sequence number (X) 4 bytes more. */
@@ -67,6 +70,8 @@ __noinline __u32 sctp_flags(__u32 chunk)
 		return TCP_SYN;
 	case SCTP_INIT_ACK:
 		return TCP_SYN | TCP_ACK;
+	case SCTP_COOKIE_ACK: /* always the first chunk (RFC 9260 5.1) */
+		return TCP_ACK | SCTP_ACCEPTED;
 	case SCTP_ABORT:
 	case SCTP_SHUTDOWN_COMPLETE:
 		return TCP_RST;

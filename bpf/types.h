@@ -299,6 +299,14 @@ struct fragment_bucket {
 	__u64 ways[FRAGMENT_WAYS];
 };
 
+/* associations: which element has an association of SCTP; see association.h. */
+#define ASSOCIATION_BUCKETS 16384
+#define ASSOCIATION_WAYS 8
+
+struct association_bucket {
+	__u64 ways[ASSOCIATION_WAYS];
+};
+
 /* The guard. Times are nanoseconds of the coarse monotonic clock. */
 struct peer_key {
 	struct address addr;

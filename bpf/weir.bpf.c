@@ -39,7 +39,7 @@ static __always_inline enum verdict decide(struct xdp_md *ctx, struct packet *p,
 		return VERDICT_NOT_OURS;
 	const struct endpoint_slot *at = endpoint_find(tuple_hash(set->tuple_key, &p->dst, p->dport, p->protocol, is_v6(p)), 0);
 	if (at && at->kind == ENDPOINT_SERVICE)
-		return steer_service(set, p, plan, at->row);
+		return steer_service(ctx, set, p, plan, at->row);
 	if (at && at->kind == ENDPOINT_GUARDED)
 		return guarded(p, plan, at->row);
 	at = endpoint_find(tuple_hash(set->tuple_key, &p->src, p->sport, p->protocol, is_v6(p)), 1);

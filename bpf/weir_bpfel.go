@@ -41,6 +41,11 @@ type WeirAddress struct {
 	Half [2]uint64
 }
 
+type WeirAssociationBucket struct {
+	_    structs.HostLayout
+	Ways [8]uint64
+}
+
 type WeirBudget uint32
 
 const (
@@ -408,6 +413,7 @@ const (
 const (
 	WeirMapAccess             = "access"
 	WeirMapAdmitted           = "admitted"
+	WeirMapAssociations       = "associations"
 	WeirMapBudgets            = "budgets"
 	WeirMapChosen             = "chosen"
 	WeirMapCounters           = "counters"
@@ -505,6 +511,7 @@ type WeirProgramSpecs struct {
 type WeirMapSpecs struct {
 	Access        *ebpf.MapSpec `ebpf:"access"`
 	Admitted      *ebpf.MapSpec `ebpf:"admitted"`
+	Associations  *ebpf.MapSpec `ebpf:"associations"`
 	Budgets       *ebpf.MapSpec `ebpf:"budgets"`
 	Chosen        *ebpf.MapSpec `ebpf:"chosen"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
@@ -576,6 +583,7 @@ func (o *WeirObjects) Close() error {
 type WeirMaps struct {
 	Access        *ebpf.Map `ebpf:"access"`
 	Admitted      *ebpf.Map `ebpf:"admitted"`
+	Associations  *ebpf.Map `ebpf:"associations"`
 	Budgets       *ebpf.Map `ebpf:"budgets"`
 	Chosen        *ebpf.Map `ebpf:"chosen"`
 	Counters      *ebpf.Map `ebpf:"counters"`
@@ -601,6 +609,7 @@ func (m *WeirMaps) Close() error {
 	return _WeirClose(
 		m.Access,
 		m.Admitted,
+		m.Associations,
 		m.Budgets,
 		m.Chosen,
 		m.Counters,

@@ -100,7 +100,7 @@ func (f *fixture) load(dir string, flows uint32) {
 	f.Cleanup(func() { must(f, f.flows.Close()) })
 	f.verdicts, err = maps.ReadCounts(f.maps)
 	must(f, err)
-	for _, m := range []*ebpf.Map{f.maps.Flows, f.maps.FlowClients, f.maps.Fragments} {
+	for _, m := range []*ebpf.Map{f.maps.Flows, f.maps.FlowClients, f.maps.Fragments, f.maps.Associations} {
 		memory, err := m.Memory()
 		must(f, err)
 		f.state = append(f.state, memory)
