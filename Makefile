@@ -20,7 +20,7 @@ NGINX_PACKAGES    := libpcre2-8-0 zlib1g libssl3 libcrypt1
 # The core that a benchmark has, more or less, to itself.
 BENCH_CORE ?= 1
 
-.PHONY: help demo build test test-unit test-vm generate generate-check lint fuzz bench bench-handlespace bench-bpf clean go root nginx
+.PHONY: help demo build test test-unit test-vm test-vm-bpf generate generate-check lint fuzz bench bench-handlespace bench-bpf clean go root nginx
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -53,6 +53,10 @@ test-unit: go ## run the tests outside test/; what needs root is skipped without
 test-vm: go ## run what needs SCTP, and the data plane, on Debian 12's kernel 6.1 in a virtual machine
 	$(call install,$(VM_PACKAGES))
 	@test/vm/run.sh
+
+test-vm-bpf: go ## run all of the data plane's tests on kernel 6.1 in that machine (about 40 minutes)
+	$(call install,$(VM_PACKAGES))
+	@VM_LIMIT=5400 test/vm/run.sh ./loader ./maps ./test/bpf
 
 generate: go ## compile the BPF programs and generate their Go
 	$(call install,$(GENERATE_PACKAGES))
