@@ -61,7 +61,7 @@ const badConfig = "bad configuration, nothing was started\n"
 func badConfigurations() []refused {
 	return []refused{
 		{name: "unknown key", prepare: changed("flows:", "flow:"), status: 2,
-			want: badConfig + `DIR/edge.yaml:10: flow: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, services, tunnel_source`},
+			want: badConfig + `DIR/edge.yaml:10: flow: unknown key; known here: bpf, control, errors_per_second, flows, guard, interfaces, log_level, metrics, recovery, registrar, selection, services, tunnel_source`},
 		{name: "unknown pool", prepare: changed("flows:", "  - {vip: 10.0.100.1, port: 81, protocol: tcp, pool: wob}\nflows:"), status: 2,
 			want: badConfig + `DIR/edge.yaml:10: services[1].pool: unknown pool "wob": no grant lets anyone serve it`},
 		{name: "overlapping VIPs", prepare: changed("flows:", "  - {vip: 10.0.100.1, port: 80, protocol: tcp, pool: web}\nflows:"), status: 2,
