@@ -37,9 +37,9 @@ const (
 // WriteParameters sets limits and timeouts and, where the maps are new, the secret keys of the flow table,
 // the selection and the challenges. Keys that are there stay: flows' hashes must outlive the agent.
 func WriteParameters(m *bpf.WeirMaps, c Clock, limits Limits, timeouts Timeouts) error {
-	var p bpf.WeirParameters
-	if err := m.Settings.Lookup(uint32(0), &p); err != nil {
-		return fmt.Errorf("read the settings: %w", err)
+	p, err := readSettings(m)
+	if err != nil {
+		return err
 	}
 	if p.SelectKey == [2]uint64{} {
 		p.SelectKey = newKey()

@@ -25,9 +25,9 @@ type SelectionKey struct {
 // Keys are a function of the secret and the time, so that gateways that share a secret and have a clock agree
 // without a word, and no key tells of another one.
 func RotateSelection(m *bpf.WeirMaps, k SelectionKey, now time.Time) (next time.Time, rotated bool, err error) {
-	var p bpf.WeirParameters
-	if err := m.Settings.Lookup(uint32(0), &p); err != nil {
-		return next, false, fmt.Errorf("read the settings: %w", err)
+	p, err := readSettings(m)
+	if err != nil {
+		return next, false, err
 	}
 	was := p
 	epoch := int64(0)

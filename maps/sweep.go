@@ -4,7 +4,6 @@ package maps
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"net/netip"
 	"time"
@@ -49,9 +48,9 @@ type Sweep struct {
 // of rows that are gone. When it returns no error, no flow names these rows any more: none begins at a
 // row that no selection has.
 func (f *Flows) Sweep(gone map[uint16]bool) (Sweep, error) {
-	var p bpf.WeirParameters
-	if err := f.kernel.Settings.Lookup(uint32(0), &p); err != nil {
-		return Sweep{}, fmt.Errorf("read the settings: %w", err)
+	p, err := readSettings(f.kernel)
+	if err != nil {
+		return Sweep{}, err
 	}
 	now, err := f.clock.tick()
 	if err != nil {

@@ -17,9 +17,9 @@ type TunnelSources struct {
 
 // ReadTunnelSources tells what is set.
 func ReadTunnelSources(m *bpf.WeirMaps) (s TunnelSources, err error) {
-	var p bpf.WeirParameters
-	if err := m.Settings.Lookup(uint32(0), &p); err != nil {
-		return s, fmt.Errorf("read the settings: %w", err)
+	p, err := readSettings(m)
+	if err != nil {
+		return s, err
 	}
 	if p.TunnelV4 != 0 {
 		s.V4 = fromWord(p.TunnelV4)
@@ -32,9 +32,9 @@ func ReadTunnelSources(m *bpf.WeirMaps) (s TunnelSources, err error) {
 
 // WriteTunnelSources sets them for the packets from now on.
 func WriteTunnelSources(m *bpf.WeirMaps, s TunnelSources) error {
-	var p bpf.WeirParameters
-	if err := m.Settings.Lookup(uint32(0), &p); err != nil {
-		return fmt.Errorf("read the settings: %w", err)
+	p, err := readSettings(m)
+	if err != nil {
+		return err
 	}
 	p.TunnelV4, p.TunnelV6 = 0, bpf.WeirAddress{}
 	if s.V4.Is4() {

@@ -5,7 +5,6 @@ package maps
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
 
 	"github.com/weir-lb/weir/bpf"
@@ -16,9 +15,9 @@ type tupleKey [4]uint64
 
 // readTupleKey is that of the settings, which must be written.
 func readTupleKey(m *bpf.WeirMaps) (tupleKey, error) {
-	var p bpf.WeirParameters
-	if err := m.Settings.Lookup(uint32(0), &p); err != nil {
-		return tupleKey{}, fmt.Errorf("read the settings: %w", err)
+	p, err := readSettings(m)
+	if err != nil {
+		return tupleKey{}, err
 	}
 	if p.TupleKey == [4]uint64{} {
 		return tupleKey{}, errors.New("the settings have no keys yet")
